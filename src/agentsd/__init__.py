@@ -1,0 +1,33 @@
+"""Run agents' plans in the background, without losing one and without leaving one behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentsd.model import AsyncJob as AsyncJob
+    from agentsd.model import AsyncJobStatus as AsyncJobStatus
+    from agentsd.supervisor.client import Client as Client
+    from agentsd.supervisor.client import connect as connect
+    from agentsd.workers.context import JobContext as JobContext
+    from agentsd.workers.token import CancellationToken as CancellationToken
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncJob": "agentsd.model",
+    "AsyncJobStatus": "agentsd.model",
+    "CancellationToken": "agentsd.workers.token",
+    "Client": "agentsd.supervisor.client",
+    "JobContext": "agentsd.workers.context",
+    "connect": "agentsd.supervisor.client",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use, so that importing agentsd loads neither peewee nor psutil."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agentsd' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""``python -m agentsd`` is the ``agents`` command."""
+
+from agentsd.cli.main import cli
+
+cli()

@@ -1,0 +1,169 @@
+"""Every error that agentsd raises on purpose, and the exit code each one becomes.
+
+One base class, :class:`AgentsError`. Each subclass is built from facts and writes its own
+sentence, so that the same mistake reads the same wherever it is found. Nothing else in the
+package may reach the user as a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The one table of exit codes of the ``agents`` command."""
+
+    OK = 0
+    ERROR = 1
+    """Something failed; also: a job that was waited for failed, diagnostics found errors."""
+    USAGE = 2
+    """Wrong usage or invalid input."""
+    NOT_FOUND = 3
+    CONFLICT = 4
+    """A conflict, or the thing is in the wrong state for this."""
+    TIMED_OUT = 124
+    """The wait's own limit passed, or the job ended with the reason ``timeout``."""
+    CANCELLED = 130
+
+
+class AgentsError(Exception):
+    """Base class. ``str(error)`` is one line that a person can act on."""
+
+    exit_code: ExitCode = ExitCode.ERROR
+
+
+class InvalidInputError(AgentsError):
+    """Input that is not what was expected; says what was expected and what was got."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, what: str, *, expected: str, got: object, hint: str = "") -> None:
+        tail = f" {hint}" if hint else ""
+        super().__init__(f"{what}: expected {expected}, got {got!r}.{tail}")
+
+
+class PlanFileError(AgentsError):
+    """A plan file is wrong: where, what, and what would have been right."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: str, line: int, problem: str, *, hint: str = "") -> None:
+        tail = f" {hint}" if hint else ""
+        super().__init__(f"{path}:{line}: {problem}.{tail}")
+        self.path, self.line, self.problem, self.hint = path, line, problem, hint
+
+
+class NotFoundError(AgentsError):
+    """Nothing has that id."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+    def __init__(self, kind: str, ident: str) -> None:
+        super().__init__(f"There is no {kind} {ident!r}. `agents {kind} list` shows what there is.")
+
+
+class AmbiguousIdError(AgentsError):
+    """A prefix or suffix fits several ids."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, kind: str, ident: str, candidates: Sequence[str]) -> None:
+        names = ", ".join(candidates[:4]) + (", …" if len(candidates) > 4 else "")
+        super().__init__(f"{ident!r} fits several {kind}s ({names}). Give more characters.")
+
+
+class ConflictError(AgentsError):
+    """The thing exists but its state does not allow this."""
+
+    exit_code = ExitCode.CONFLICT
+
+
+class InvalidTransitionError(ConflictError):
+    """A move that the state machine does not have."""
+
+    def __init__(self, job_id: str, current: str, wanted: str) -> None:
+        super().__init__(f"Job {job_id} is {current}: it cannot become {wanted}.")
+        self.job_id, self.current, self.wanted = job_id, current, wanted
+
+
+class WaitTimeoutError(AgentsError):
+    """The limit of a wait passed before what was waited for happened."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"{what} did not end within {seconds:g} s; it goes on.")
+
+
+class StoreError(AgentsError):
+    """The store cannot be used; says why and what to do."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer agentsd."""
+
+    def __init__(self, path: str, found: Sequence[str]) -> None:
+        super().__init__(
+            f"{path} was written by a newer agentsd (it has {', '.join(found)}). "
+            "Upgrade agentsd, or point AGENTS_STATE_DIR at another directory."
+        )
+
+
+class StoreBusyError(StoreError):
+    """Another process held the writer mutex for too long."""
+
+    def __init__(self, path: str, seconds: float, holder: str) -> None:
+        super().__init__(f"{path} was locked for {seconds:g} s by {holder}. Is that process stopped?")
+
+
+class StateDirError(AgentsError):
+    """The state directory cannot be used."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"State directory {path}: {problem}. Set AGENTS_STATE_DIR to another one.")
+
+
+class ConfigError(InvalidInputError):
+    """A configuration key or value is wrong."""
+
+
+class GitError(AgentsError):
+    """git refused; carries its words."""
+
+    def __init__(self, args: Sequence[str], returncode: int, stderr: str) -> None:
+        words = " ".join(stderr.split()) or "no message"
+        super().__init__(f"`git {' '.join(args)}` ended with {returncode}: {words}")
+        self.returncode, self.stderr = returncode, stderr
+
+
+class SandboxError(AgentsError):
+    """A sandbox could not be made, captured or removed."""
+
+    exit_code = ExitCode.CONFLICT
+
+
+class StepFailedError(AgentsError):
+    """A step of a plan failed, and the plan with it (reason ``step_failed``)."""
+
+
+class ApplyConflictError(ConflictError):
+    """An apply would conflict with the project; nothing was written (reason ``conflict``)."""
+
+    def __init__(self, conflicts: Sequence[tuple[str, str]]) -> None:
+        listing = "; ".join(f"{kind}: {path}" for kind, path in conflicts)
+        super().__init__(f"The changes conflict with the project, nothing was written: {listing}")
+        self.conflicts = tuple(conflicts)
+
+
+class BadPayloadError(AgentsError):
+    """A payload that cannot be read or that its phase does not take (reason ``bad_payload``)."""
+
+    exit_code = ExitCode.USAGE
+
+
+class JobCancelled(BaseException):  # noqa: N818 - a control-flow signal, like KeyboardInterrupt
+    """Raised inside a handler when its job is cancelled, timed out or shut down.
+
+    Not an ``Exception``, so that ``except Exception`` in a handler does not swallow it.
+    """

@@ -1,0 +1,1 @@
+"""The supervisor: claims jobs and decides; tells the spawner what to do."""

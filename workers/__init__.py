@@ -1,0 +1,1 @@
+"""The spawner, and what runs inside a job process."""
