@@ -1,0 +1,40 @@
+"""Phases that cannot be talked into stopping."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentsd import JobContext
+
+
+def _enter(job: JobContext) -> None:
+    """Create the file ``entered``, if the payload names one, so that a test knows we got here."""
+    if job.payload and "entered" in job.payload:
+        Path(job.payload["entered"]).touch()
+
+
+def ignore_term(job: JobContext) -> None:
+    """Ignore SIGTERM and sleep, however often something interrupts it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _enter(job)
+    while True:
+        time.sleep(600)
+
+
+def hang_native(job: JobContext) -> int:
+    """One C call that holds the GIL for many minutes: no Python handler can run meanwhile."""
+    _enter(job)
+    return sum(range(10**12))
+
+
+def swallow(job: JobContext) -> None:
+    """Swallow every exception that anybody raises in here, and carry on."""
+    _enter(job)
+    while True:
+        with contextlib.suppress(BaseException):
+            time.sleep(600)
