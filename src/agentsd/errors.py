@@ -31,6 +31,8 @@ class AgentsError(Exception):
     """Base class. ``str(error)`` is one line that a person can act on."""
 
     exit_code: ExitCode = ExitCode.ERROR
+    result: object = None
+    """A JSON value to keep as the job's result although the job failed (a partial change set)."""
 
 
 class InvalidInputError(AgentsError):
@@ -167,3 +169,6 @@ class JobCancelled(BaseException):  # noqa: N818 - a control-flow signal, like K
 
     Not an ``Exception``, so that ``except Exception`` in a handler does not swallow it.
     """
+
+    result: object = None
+    """A JSON value to keep as the job's result although the job ended early (a partial change set)."""
