@@ -1,0 +1,56 @@
+"""What holds for every test: a home of its own, and no process left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.home import Home
+from support.operator import Operator
+from support.processes import become_subreaper, nothing_left_behind
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Adopt every orphan, so that the leak check sees daemons too."""
+    become_subreaper()
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A fresh state directory, configuration and HOME, in this process's environment too.
+
+    Autouse, because a test that reached the state directory of whoever runs the tests could cancel
+    their jobs.
+    """
+    made = Home()
+    for name in [name for name in os.environ if name.startswith("AGENTS_")]:
+        monkeypatch.delenv(name)
+    for name, value in made.environ.items():
+        monkeypatch.setenv(name, value)
+    yield made
+    made.remove()
+
+
+@pytest.fixture(autouse=True)
+def no_process_left(home: Home) -> Iterator[None]:
+    """Fail a test that leaves a process behind, daemonised or not; and end the process.
+
+    After :func:`home` in order of set-up, so before it in order of tear-down: nothing runs any more
+    when the directory is removed.
+    """
+    with nothing_left_behind():
+        yield
+
+
+@pytest.fixture
+def state_root(home: Home) -> Path:
+    """The fresh state directory, made."""
+    return home.state.root
+
+
+@pytest.fixture
+def operator(home: Home) -> Operator:
+    """Runs ``agents`` in the fresh home."""
+    return Operator(home)

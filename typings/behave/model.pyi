@@ -1,0 +1,6 @@
+class Scenario:
+    name: str
+
+class Step:
+    name: str
+    status: str

@@ -1,0 +1,4 @@
+from support.world import World
+
+class Context:
+    world: World
