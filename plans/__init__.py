@@ -1,1 +1,1 @@
-"""Ground floor: plan files, sandboxes, change sets and apply. Knows git, not the store."""
+"""Plans: the plan file, its sandbox, the change set it makes and the apply. Knows git, not the store."""

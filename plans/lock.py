@@ -1,0 +1,59 @@
+"""One lock per repository, around everything that adds, removes or moves something in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from agentsd.errors import SandboxError
+from agentsd.plans.ports import Token
+from agentsd.plans.repository import Repository
+
+WAIT_SECONDS = 120.0
+_POLL_SECONDS = 0.02
+
+
+@contextmanager
+def repository_lock(
+    repository: Repository, state_root: Path, *, token: Token | None = None, wait: float = WAIT_SECONDS
+) -> Generator[None]:
+    """Hold the lock of *repository*; the kernel releases it however this process ends.
+
+    Waits up to *wait* seconds, or until *token* is set (JobCancelled). SandboxError when time is up. Never
+    hold it while steps run.
+    """
+    descriptor, path = _open(repository, state_root)
+    try:
+        _acquire(descriptor, path, token, wait)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(repository: Repository, state_root: Path) -> tuple[int, Path]:
+    """Open the lock file beside the repository, or in the state directory if that is read-only."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    beside = repository.common_dir / "agentsd.lock"
+    with suppress(OSError):
+        return os.open(beside, flags, 0o666), beside
+    instead = state_root / "locks" / f"{repository.ident}.lock"
+    instead.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(instead, flags, 0o600), instead
+
+
+def _acquire(descriptor: int, path: Path, token: Token | None, wait: float) -> None:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise SandboxError(f"{path} was held by another process for {wait:g} s.") from None
+        if token is None:
+            time.sleep(_POLL_SECONDS)
+        elif token.wait(_POLL_SECONDS):
+            token.raise_if_set()

@@ -1,0 +1,99 @@
+"""A commit of a work tree as it is, made without touching its index, HEAD, stash or branches."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentsd.plans.git import Git, nul_separated
+from agentsd.plans.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A commit and its tree; *nested* are repositories inside the work tree, whose content is not in it."""
+
+    commit: str
+    tree: str
+    nested: tuple[str, ...] = ()
+
+
+@contextmanager
+def scratch(state_root: Path) -> Generator[Path]:
+    """A private folder that is gone afterwards."""
+    parent = state_root / "scratch"
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def of_project(repository: Repository, state_root: Path, *, parents: Sequence[str], message: str) -> Snapshot:
+    """Snapshot the project: committed, uncommitted and untracked work, all but what git ignores."""
+    outside = _inside(repository.work_tree, state_root)
+    with scratch(state_root) as folder:
+        git = seeded(repository.git, repository.index, "HEAD", folder)
+        made = take(git, parents=parents, message=message, exclude=outside)
+        if repository.private and git.index:
+            # Nobody else writes this index: kept, it saves reading every file again the next time.
+            shutil.copy2(git.index, repository.index)
+    return made
+
+
+def seeded(git: Git, seed: Path, otherwise: str, folder: Path) -> Git:
+    """*git* with a private index in *folder*: a copy of *seed*, or *otherwise* (a commit) if that is no use.
+
+    The copy keeps the time of *seed*. With a newer one git would trust the size of files that were edited
+    within the same tick as the index was written, and miss the edit.
+    """
+    private = git.using(index=folder / "index")
+    with suppress(OSError):
+        shutil.copy2(seed, folder / "index")
+    if private.call("ls-files", "--stage", "-z", ok=range(256)).returncode:
+        (folder / "index").unlink(missing_ok=True)
+    if not (folder / "index").exists() and private.maybe("rev-parse", "--quiet", "--verify", otherwise):
+        private.call("read-tree", otherwise)
+    return private
+
+
+def take(
+    git: Git,
+    *,
+    parents: Sequence[str],
+    message: str,
+    exclude: Iterable[str] = (),
+    forget: Iterable[str] = (),
+) -> Snapshot:
+    """Commit the whole work tree of *git* through its (private) index.
+
+    *exclude* are folders not to look at; *forget* are files to leave out.
+    """
+    nested = [path.rstrip("/") for path in _untracked(git) if path.endswith("/")]
+    hidden = [f":(exclude,top,literal){path}" for path in (*nested, *exclude)]
+    git.call("add", "--all", "--", ":/", *hidden)
+    if left_out := nul_separated(forget):
+        git.call("update-index", "--force-remove", "-z", "--stdin", stdin=left_out)
+    tree = git.text("write-tree")
+    return Snapshot(commit(git, tree, parents, message), tree, tuple(nested))
+
+
+def commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:
+    """Make a commit of *tree* and return its oid."""
+    flags = [part for parent in parents for part in ("-p", parent)]
+    return git.text("commit-tree", tree, *flags, "-m", message)
+
+
+def _untracked(git: Git) -> list[str]:
+    """Untracked paths; a nested repository stands there as one path that ends with a slash."""
+    return git.paths("ls-files", "--others", "--exclude-standard", "-z")
+
+
+def _inside(work_tree: Path, folder: Path) -> tuple[str, ...]:
+    """*folder* relative to *work_tree*, if it is in there: our own state is no part of the project."""
+    try:
+        return (str(folder.resolve().relative_to(work_tree.resolve())),)
+    except ValueError:
+        return ()
