@@ -53,7 +53,7 @@ class Claim(_AtHome):
         super().setup()
         self.fill(queued)
 
-    def time_claim(self, queued: int) -> None:  # noqa: ARG002 - asv passes the parameter
+    def time_claim(self, queued: int) -> None:
         with self.client.db.write() as tx:
             claims.claim(tx, "01JBENCHMARKBENCHMARKBENCH", 1)
 
