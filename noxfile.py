@@ -60,7 +60,17 @@ def unit_tests(session: nox.Session) -> None:
     """The pytest suite and the behave features, measured, against the installed wheel."""
     install_under_test(session)
     erase_measurements(session, "unit")
-    session.run("coverage", "run", "-m", "pytest", "--durations=10", *session.posargs, env=measured("unit"))
+    session.run(
+        "coverage",
+        "run",
+        "-m",
+        "pytest",
+        "-m",
+        "not wheel",
+        "--durations=10",
+        *session.posargs,
+        env=measured("unit"),
+    )
     session.run("coverage", "run", "-m", "behave", "--no-capture", "features", env=measured("unit"))
 
 
@@ -89,7 +99,7 @@ def coverage_report(session: nox.Session) -> None:
 @nox.session
 def package(session: nox.Session) -> None:
     """The wheel, by way of the sdist: equal to what git tracks, and running in a bare environment."""
-    session.install("pytest>=8")
+    install_under_test(session)
     session.run("pytest", "tests/package", "-m", "wheel", env={"AGENTSD_WHEEL": str(wheel(session))})
 
 
@@ -98,7 +108,7 @@ def minimums(session: nox.Session) -> None:
     """The tests with the oldest dependencies that setup.cfg allows."""
     session.install(str(wheel(session)), "./tests/phases_package", *TEST_TOOLS, *lowest_requirements())
     session.run("pip", "list", silent=False)
-    session.run("pytest", "-q", "-m", "not slow", *session.posargs)
+    session.run("pytest", "-q", "-m", "not slow and not wheel", *session.posargs)
 
 
 @nox.session
