@@ -1,0 +1,44 @@
+"""Files that are whole or not there, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+TEMPORARY = ".agentsd-"
+"""How the names of our temporary files begin."""
+
+
+def temporary_beside(path: Path) -> Path:
+    """A fresh name in the folder of *path*, so that a rename stays within the file system."""
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}.tmp")
+
+
+def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace *path* by *content*; after a crash it holds the old or the new, never a part."""
+    temporary = temporary_beside(path)
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folders([path.parent])
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Make the names in *folders* durable."""
+    for folder in sorted(set(folders)):
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
