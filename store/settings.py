@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from agentsd.errors import ConfigError
 from agentsd.model import JSON
@@ -91,7 +92,8 @@ def _from_file(path: Path, problems: list[ConfigError]) -> list[Entry]:
     found: list[Entry] = []
     for name, content in tables.items():
         if isinstance(content, dict):
-            found += [(str(path), f"{name}.{key}", value) for key, value in content.items()]
+            table = cast("dict[str, object]", content)
+            found += [(str(path), f"{name}.{key}", value) for key, value in table.items()]
         else:
             found.append((str(path), name, content))
     return found

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -62,7 +63,7 @@ def _as_written(text: str, value: JSON) -> JSON:
     """The value to store: a span or a size with its unit stays as the person wrote it."""
     if isinstance(value, int | float) and not isinstance(value, bool) and re.search("[A-Za-z]", text):
         return text.strip()
-    return list(value) if isinstance(value, tuple) else value
+    return list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _rewrite(path: Path, change: Callable[[TOMLDocument], None]) -> None:
