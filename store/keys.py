@@ -16,9 +16,10 @@ LONGEST = 10 * 365 * 86400.0
 
 CLEANUP_CHOICES = ("on_apply", "on_terminal", "manual")
 BASE_CHOICES = ("worktree", "head")
-_FLAGS: dict[str, bool] = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(
-    ("false", "no", "off", "0"), False
-)
+_FLAGS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 @dataclass(frozen=True, slots=True)
