@@ -2,3 +2,16 @@
 
 Kept light: a job process imports the module of its phase, and benchmarks time that.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentsd import JobContext
+
+
+def options(job: JobContext) -> dict[str, Any]:
+    """The payload of a phase that takes options; none given is an empty one."""
+    given: dict[str, Any] | None = job.payload
+    return given or {}

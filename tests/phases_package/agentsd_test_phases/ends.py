@@ -6,6 +6,8 @@ import os
 import signal
 from typing import TYPE_CHECKING, NoReturn
 
+from agentsd_test_phases import options
+
 if TYPE_CHECKING:
     from agentsd import JobContext
 
@@ -16,7 +18,7 @@ def raise_error(job: JobContext) -> NoReturn:
         kind.__name__: kind
         for kind in (ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, RecursionError)
     }
-    payload = job.payload or {}
+    payload = options(job)
     raise kinds[payload.get("kind", "ValueError")](payload.get("message", "raised on purpose"))
 
 
@@ -28,5 +30,5 @@ def exit_now(job: JobContext) -> NoReturn:
 def crash(job: JobContext) -> None:
     """Say a last word, then send the own process ``signal`` (a name; default SIGKILL)."""
     print("the last line before the crash", flush=True)
-    name = (job.payload or {}).get("signal", "SIGKILL")
+    name = options(job).get("signal", "SIGKILL")
     os.kill(os.getpid(), signal.Signals[name])

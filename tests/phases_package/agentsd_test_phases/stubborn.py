@@ -8,14 +8,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentsd_test_phases import options
+
 if TYPE_CHECKING:
     from agentsd import JobContext
 
 
 def _enter(job: JobContext) -> None:
     """Create the file ``entered``, if the payload names one, so that a test knows we got here."""
-    if job.payload and "entered" in job.payload:
-        Path(job.payload["entered"]).touch()
+    if "entered" in options(job):
+        Path(options(job)["entered"]).touch()
 
 
 def ignore_term(job: JobContext) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from agentsd_test_phases import options
+
 if TYPE_CHECKING:
     from agentsd import JobContext
 
@@ -23,7 +25,7 @@ def tree(job: JobContext) -> dict[str, int]:
     run, and reported as progress. Then, by ``then``: ``hold`` (default) waits for the token,
     ``stubborn`` ignores SIGTERM and waits for ever, ``return`` returns at once, ``raise`` raises.
     """
-    payload = job.payload or {}
+    payload = options(job)
     pids = {"leader": os.getpid(), **_start_tree(payload.get("seconds", 600))}
     if "pids" in payload:
         _write_whole(Path(payload["pids"]), json.dumps(pids))
@@ -42,7 +44,7 @@ def tree(job: JobContext) -> dict[str, int]:
 
 def hopper(job: JobContext) -> NoReturn:
     """Start ``count`` hoppers: each forks and exits for ever, so that its pid is never the same twice."""
-    payload = job.payload or {}
+    payload = options(job)
     deadline = time.monotonic() + payload.get("seconds", 60)
     for _ in range(payload.get("count", 1)):
         if os.fork() == 0:
