@@ -1,0 +1,111 @@
+"""Keeping what a sandbox holds: a commit of it, pinned, before anything is removed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentsd.errors import SandboxError
+from agentsd.model import JSON
+from agentsd.plans import changes, refs, snapshot
+from agentsd.plans.changes import ChangeSet, Difference
+from agentsd.plans.git import Git, nul_separated, shown
+from agentsd.plans.lock import repository_lock
+from agentsd.plans.repository import Repository, open_repository
+from agentsd.plans.sandbox import Sandbox
+from agentsd.plans.strategies import STRATEGIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """A captured sandbox. *refused* are nested repositories: git would keep their name and lose their content."""
+
+    commit: str
+    ref: str
+    changes: ChangeSet
+    ignored: int
+    refused: tuple[str, ...]
+
+
+def capture(repository: Repository, state_root: Path, box: Sandbox) -> Captured:
+    """Commit and pin what is in the sandbox now. Call it under the repository's lock.
+
+    SandboxError if it was never complete or is gone: what is missing would look like deleted.
+    """
+    if not box.complete:
+        raise SandboxError(f"{box.root} was never complete, so there is nothing to capture.")
+    if not box.path.is_dir():
+        raise SandboxError(f"{box.root} is gone, so there is nothing to capture.")
+    strategy = STRATEGIES[box.strategy]
+    git, index = strategy.view(repository, box)
+    with snapshot.scratch(state_root) as folder:
+        private = snapshot.seeded(git, index, box.base, folder)
+        ignored = _count_ignored(private, box)
+        commit, refused = _commit(private, box)
+    ref = refs.job_ref(box.plan_id, box.job_id, "result")
+    strategy.publish(repository, git, commit, ref)
+    found = changes.between(repository.git, box.base, commit)
+    return Captured(commit=commit, ref=ref, changes=found, ignored=ignored, refused=refused)
+
+
+def _commit(git: Git, box: Sandbox) -> tuple[str, tuple[str, ...]]:
+    """Commit the work tree without nested repositories; also the paths of those that were left out."""
+    message = f"agentsd: result of plan {box.plan_id}, job {box.job_id}"
+    made = snapshot.take(git, parents=[box.base], message=message, forget=box.included)
+    links = [
+        difference for difference in changes.differences(git, box.base, made.tree) if difference.is_gitlink
+    ]
+    refused = tuple(sorted({*made.nested, *(link.path for link in links)}))
+    if not links:
+        return made.commit, refused
+    _restore(git, links)
+    return snapshot.commit(git, git.text("write-tree"), [box.base], message), refused
+
+
+def _restore(git: Git, links: Sequence[Difference]) -> None:
+    """Put the base's entries back into the index of *git*."""
+    added = nul_separated(link.path for link in links if link.old is None)
+    git.call("update-index", "--force-remove", "-z", "--stdin", stdin=added)
+    lines = [
+        f"{link.old.mode} {link.old.oid}\t".encode() + os.fsencode(link.path) + b"\0"
+        for link in links
+        if link.old
+    ]
+    git.call("update-index", "-z", "--index-info", stdin=b"".join(lines))
+
+
+def _count_ignored(git: Git, box: Sandbox) -> int:
+    """How many ignored files or folders the steps left, which are not captured."""
+    listed = git.paths("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+    return len(set(listed) - set(box.included))
+
+
+def result_json(box: Sandbox, captured: Captured | None, *, kind: str, steps: JSON) -> dict[str, JSON]:
+    """The result of an execute job: *kind* is ``result`` or ``partial``."""
+    found = captured.changes if captured else ChangeSet((), 0, 0)
+    return {
+        "kind": kind,
+        "base": box.base,
+        "result": captured.commit if captured else None,
+        "ref": captured.ref if captured else None,
+        "files": [change.to_json() for change in found.files],
+        "insertions": found.insertions,
+        "deletions": found.deletions,
+        "empty": not found.files,
+        "strategy": box.strategy,
+        "sandbox": box.root,
+        "sandbox_kept": True,
+        "ignored": captured.ignored if captured else 0,
+        "refused": [shown(path) for path in captured.refused] if captured else [],
+        "steps": steps,
+    }
+
+
+def capture_late(state_root: Path, box: Sandbox) -> dict[str, JSON]:
+    """Capture a sandbox whose job died before it could. SandboxError, GitError."""
+    repository = open_repository(Path(box.project), state_root)
+    with repository_lock(repository, state_root):
+        captured = capture(repository, state_root, box)
+    return result_json(box, captured, kind="partial", steps=[])

@@ -1,0 +1,152 @@
+"""The phase ``execute``: make a sandbox, run the steps in it, capture what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentsd.errors import AgentsError, BadPayloadError, JobCancelled, SandboxError, StepFailedError
+from agentsd.model import JSON
+from agentsd.plans import lifecycle
+from agentsd.plans.capture import Captured, capture, result_json
+from agentsd.plans.frozen import FrozenPlan
+from agentsd.plans.git import shown
+from agentsd.plans.lock import repository_lock
+from agentsd.plans.ports import JobPort
+from agentsd.plans.repository import Repository, open_repository
+from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.steps import StepRunner
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The plan that a job works on."""
+
+    plan_id: str
+    plan: FrozenPlan
+    latest: Mapping[str, JSON] | None
+    """The result of the latest execute that succeeded."""
+
+
+def order_of(job: JobPort) -> Order:
+    """The plan of *job*. BadPayloadError if it has none that can be read."""
+    if job.plan is None:
+        raise BadPayloadError("This phase works on a plan, and the job names none.")
+    latest: Mapping[str, JSON] | None = job.plan.get("latest")
+    return Order(
+        plan_id=job.plan["plan_id"],
+        plan=FrozenPlan.from_json(job.plan["frozen"]),
+        latest=latest["result"] if latest else None,
+    )
+
+
+def execute(job: JobPort) -> JSON:
+    """Run the job's plan and return its change set.
+
+    StepFailedError if a step failed, JobCancelled if the job was cancelled or timed out; both carry the partial
+    change set. SandboxError or GitError if there is no sandbox or it cannot be captured.
+    """
+    order = order_of(job)
+    if order.plan.sandbox == "none":
+        return _in_place(job, order)
+    repository = open_repository(Path(order.plan.project), job.state_root)
+    box = _make_sandbox(job, order, repository)
+    runner = StepRunner(job, order.plan, box.path, order.plan_id)
+    try:
+        runner.run()
+    except (JobCancelled, StepFailedError) as error:
+        error.result = _keep_partial(job, repository, box, runner)
+        raise
+    return _keep_result(job, repository, box, runner)
+
+
+def _in_place(job: JobPort, order: Order) -> JSON:
+    """Run in the project itself: there is nothing to capture and nothing to apply."""
+    project = Path(order.plan.project)
+    if not project.is_dir():
+        raise SandboxError(f"The project {project} is not there any more.")
+    runner = StepRunner(job, order.plan, project, order.plan_id)
+    try:
+        runner.run()
+    except (JobCancelled, StepFailedError) as error:
+        error.result = _nothing(runner, "partial")
+        raise
+    return _nothing(runner, "result")
+
+
+def _nothing(runner: StepRunner, kind: str) -> dict[str, JSON]:
+    return {
+        "kind": kind,
+        "base": None,
+        "result": None,
+        "ref": None,
+        "files": [],
+        "insertions": 0,
+        "deletions": 0,
+        "empty": True,
+        "strategy": "none",
+        "sandbox": None,
+        "sandbox_kept": False,
+        "ignored": 0,
+        "refused": [],
+        "steps": runner.states,
+    }
+
+
+def _make_sandbox(job: JobPort, order: Order, repository: Repository) -> Sandbox:
+    request = Request(
+        plan_id=order.plan_id,
+        job_id=job.job.job_id,
+        strategy=order.plan.sandbox,
+        include=order.plan.include,
+        base=job.options.get("sandbox_base", "worktree"),
+    )
+    with repository_lock(repository, job.state_root, token=job.token):
+        box = lifecycle.create(repository, job.state_root, request)
+    print(f"sandbox: {box.root} ({box.strategy})", flush=True)
+    return box
+
+
+def _keep_result(job: JobPort, repository: Repository, box: Sandbox, runner: StepRunner) -> JSON:
+    """Capture a plan that succeeded. A nested repository would be lost, so it fails the job."""
+    captured, kept = _capture(job, repository, box)
+    kind = "partial" if captured.refused else "result"
+    result = result_json(box, captured, kind=kind, steps=runner.states) | {"sandbox_kept": kept}
+    if captured.refused:
+        names = [shown(path) for path in captured.refused]
+        error = SandboxError(
+            f"The plan left nested git repositories, whose content cannot be captured: {', '.join(names)}. "
+            "Let a step delete their .git, or let the project ignore them."
+        )
+        error.result = result
+        raise error
+    return result
+
+
+def _keep_partial(job: JobPort, repository: Repository, box: Sandbox, runner: StepRunner) -> JSON:
+    """Capture a plan that did not succeed; if even that fails, the sandbox stays and the first error counts."""
+    try:
+        captured, kept = _capture(job, repository, box)
+    except (AgentsError, OSError) as error:
+        print(f"the partial change set could not be captured: {error}", flush=True)
+        return result_json(box, None, kind="partial", steps=runner.states) | {"capture_error": str(error)}
+    return result_json(box, captured, kind="partial", steps=runner.states) | {"sandbox_kept": kept}
+
+
+def _capture(job: JobPort, repository: Repository, box: Sandbox) -> tuple[Captured, bool]:
+    """Capture the sandbox, and remove it if the settings say so; also whether it was kept."""
+    with repository_lock(repository, job.state_root):
+        captured = capture(repository, job.state_root, box)
+        return captured, captured.refused != () or not _removed(job, repository, box)
+
+
+def _removed(job: JobPort, repository: Repository, box: Sandbox) -> bool:
+    if job.options.get("sandbox_cleanup", "on_apply") != "on_terminal":
+        return False
+    try:
+        lifecycle.remove(repository, box)
+    except SandboxError as error:
+        print(str(error), flush=True)
+        return False
+    return True
