@@ -164,7 +164,7 @@ class BadPayloadError(AgentsError):
     exit_code = ExitCode.USAGE
 
 
-class JobCancelled(BaseException):  # noqa: N818 - a control-flow signal, like KeyboardInterrupt
+class JobCancelled(BaseException):
     """Raised inside a handler when its job is cancelled, timed out or shut down.
 
     Not an ``Exception``, so that ``except Exception`` in a handler does not swallow it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -116,9 +117,7 @@ class PlanState(StrEnum):
 
 PLAN_STATES_BEFORE: Mapping[Phase, frozenset[PlanState]] = MappingProxyType(
     {
-        Phase.EXECUTE: frozenset(
-            {PlanState.DRAFT, PlanState.READY, PlanState.FAILED, PlanState.CANCELLED}
-        ),
+        Phase.EXECUTE: frozenset({PlanState.DRAFT, PlanState.READY, PlanState.FAILED, PlanState.CANCELLED}),
         Phase.APPLY: frozenset({PlanState.READY, PlanState.APPLYING}),
     }
 )
@@ -255,3 +254,8 @@ def plan_state_after(
             return PlanState.APPLIED
         return PlanState.APPLYING if apply_begun else PlanState.READY
     return None
+
+
+def utc_now() -> str:
+    """The wall clock as RFC 3339 UTC of fixed width, which sorts as text. For people, never for timers."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

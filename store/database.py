@@ -1,0 +1,236 @@
+"""Opening the store and writing to it: pragmas, the writer mutex, transactions, the file's identity."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import peewee
+
+from agentsd.errors import StoreError
+from agentsd.model import utc_now
+from agentsd.store.filesystem import refuse_network_filesystem
+from agentsd.store.mutex import WriterMutex
+from agentsd.store.paths import StateDir
+from agentsd.store.upgrade import needs_upgrade, upgrade
+
+MUTEX_PATIENCE = 10.0
+"""Seconds that a command line waits for the writer mutex before it says who holds it."""
+
+_PRAGMAS: dict[str, object] = {
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL; beats and progress step down to NORMAL for their own transaction
+    "foreign_keys": 1,
+    "busy_timeout": 5000,
+    "journal_size_limit": 64 * 1024 * 1024,
+    "wal_autocheckpoint": 1000,
+    "mmap_size": 0,  # the WAL-reset bug of SQLite <= 3.51.2 is worse with mapped files
+}
+_HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGTSTP}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who writes: user@host, the process, and the supervisor that it is, if it is one."""
+
+    by: str
+    pid: int
+    worker_id: str | None = None
+
+    @classmethod
+    def current(cls, worker_id: str | None = None) -> Actor:
+        """This process."""
+        uid = os.getuid()
+        try:
+            user = pwd.getpwuid(uid).pw_name
+        except KeyError:  # a container's uid without a passwd entry
+            user = str(uid)
+        return cls(f"{user}@{os.uname().nodename}", os.getpid(), worker_id)
+
+
+class Transaction:
+    """An open write transaction: what every writing function of the store takes.
+
+    ``now`` is one time for all that happens in it; ``actor`` is who its events name.
+    """
+
+    __slots__ = ("actor", "connection", "now", "state")
+
+    def __init__(self, connection: sqlite3.Connection, actor: Actor, state: StateDir) -> None:
+        self.connection, self.actor, self.state = connection, actor, state
+        self.now = utc_now()
+
+    def execute(self, sql: str, parameters: Any = ()) -> list[Any]:
+        """Run one statement and fetch all its rows; an unfinished cursor would pin the WAL."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def change(self, sql: str, parameters: Any = ()) -> int:
+        """Run one statement and return how many rows it changed."""
+        return self.connection.execute(sql, parameters).rowcount
+
+
+class Database:
+    """One process's connection to the store. Not for use across fork or threads."""
+
+    def __init__(self, state: StateDir, actor: Actor | None = None) -> None:
+        """Open, and bring to this code's schema. Raises StoreError (see ``open_store``)."""
+        self.state = state
+        self.actor = actor or Actor.current()
+        self.mutex = WriterMutex(state.root / "agents.db.lock")
+        self.peewee = peewee.SqliteDatabase(
+            str(state.database), lock_type="IMMEDIATE", autoconnect=False, pragmas=_PRAGMAS
+        )
+        try:
+            self._open()
+        except BaseException:
+            self.peewee.close()
+            self.mutex.close()
+            raise
+
+    def _open(self) -> None:
+        refuse_network_filesystem(self.state.root)
+        # Opening runs under the mutex: switching a new file to WAL fails when two do it at once.
+        with _signals_held_back():
+            self.mutex.acquire(MUTEX_PATIENCE)
+            try:
+                self.peewee.connect()
+                self.connection: sqlite3.Connection = self.peewee.connection()
+                self._verify_pragmas()
+                if needs_upgrade(self.connection, self.state.database):
+                    upgrade(self.peewee)
+            finally:
+                self.mutex.release()
+        self.state.database.chmod(0o600)
+        self._identity = self._file_identity()
+
+    def _verify_pragmas(self) -> None:
+        for name, wanted in _PRAGMAS.items():
+            got = self.connection.execute(f"PRAGMA {name}").fetchone()
+            if got is None or got[0] != wanted:
+                raise StoreError(
+                    f"{self.state.database}: PRAGMA {name} is {got and got[0]!r}, expected {wanted!r}."
+                    " Is the file system read-only?"
+                )
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        try:
+            status = self.state.database.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def is_still_there(self) -> bool:
+        """Whether the path still names the file that is open; if not, writes go to a ghost."""
+        return self._file_identity() == self._identity
+
+    def read(self, sql: str, parameters: Any = ()) -> list[Any]:
+        """Run one reading statement outside a transaction and fetch all its rows."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Transaction]:
+        """A write transaction under the mutex; commits at the end, rolls back on an exception.
+
+        *durable*: whether the commit reaches the disk before this returns (``synchronous=FULL``).
+        INT, TERM and TSTP wait until it is over: a stopped or half-dead writer would block everyone.
+        """
+        with _signals_held_back():
+            self.mutex.acquire(MUTEX_PATIENCE)
+            try:
+                with self._transaction(durable=durable) as transaction:
+                    yield transaction
+            finally:
+                self.mutex.release()
+
+    @contextmanager
+    def try_write(self, *, durable: bool = True) -> Iterator[Transaction | None]:
+        """Like :meth:`write`, but yields None at once if another process holds the mutex."""
+        if not self.mutex.try_acquire():
+            yield None
+            return
+        try:
+            with self._transaction(durable=durable) as transaction:
+                yield transaction
+        finally:
+            self.mutex.release()
+
+    @contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[Transaction]:
+        connection = self.connection
+        if not durable:
+            connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Transaction(connection, self.actor, self.state)
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk makes SQLite roll back by itself; a second ROLLBACK would hide the cause.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        finally:
+            if not durable:
+                connection.execute("PRAGMA synchronous = FULL")
+
+    def close(self) -> None:
+        """Close the connection. The last closer checkpoints, so it does that under the mutex."""
+        with _signals_held_back():
+            self.mutex.acquire(MUTEX_PATIENCE)
+            try:
+                self.peewee.close()
+            finally:
+                self.mutex.release()
+                self.mutex.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def open_store(state: StateDir, actor: Actor | None = None) -> Database:
+    """Open the store of *state*, creating and upgrading it as needed.
+
+    Raises StoreError for a file that is corrupt, foreign, read-only or on a network file system,
+    StoreVersionError for one that a newer agentsd wrote, StoreBusyError when a writer is stopped.
+    """
+    try:
+        return Database(state, actor)
+    except (sqlite3.DatabaseError, peewee.DatabaseError) as error:
+        raise StoreError(f"{state.database}: {_advice(error, state.database)}") from error
+    except OSError as error:
+        raise StoreError(f"{state.root}: {error.strerror}. Is it writable, and the disk not full?") from error
+
+
+def _advice(error: Exception, path: Path) -> str:
+    text = str(error)
+    if "not a database" in text:
+        return "this file is not a database. Move it away, or set AGENTS_STATE_DIR."
+    if "malformed" in text:
+        return "the database is damaged. Restore a backup, or move it away; do not delete it, it can be salvaged."
+    if "unable to open" in text or "readonly" in text:
+        return f"it cannot be opened for writing ({text}). Check the owner and mode of {path.parent}."
+    if "full" in text:
+        return "the disk is full. Free some space and try again; nothing was changed."
+    return text

@@ -1,0 +1,204 @@
+"""``async_jobs``: putting jobs in and looking at them. What their owner writes is in ``store.claims``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from ulid import ULID
+
+from agentsd.errors import ConflictError, NotFoundError
+from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, Reason
+from agentsd.store import events, plans
+from agentsd.store.database import Database, Transaction
+from agentsd.store.ids import resolve_id
+from agentsd.store.payload import wrap
+from agentsd.store.tables import AsyncJobs, rows
+
+COLUMNS = tuple(field.name for field in fields(AsyncJob))
+COLUMN_LIST = ", ".join(COLUMNS)
+_SELECT = f"SELECT {COLUMN_LIST} FROM async_jobs"  # noqa: S608
+_STATUS, _REASON = COLUMNS.index("status"), COLUMNS.index("reason")
+_INSERT = f"""INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at,
+ attempt, retry_of, priority, timeout) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMN_LIST}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """What a caller says of a job; the store adds the rest.
+
+    ``timeout`` is seconds, None for the worker's ``async.job_timeout``. ``plan_id`` None: the job's own id.
+    ``payload_json`` is a whole envelope that is carried over as it is (a retry); else ``data`` is wrapped.
+    """
+
+    phase: str
+    plan_id: str | None = None
+    data: JSON = None
+    payload_json: str | None = None
+    schema_version: int = PAYLOAD_VERSION
+    priority: int = 0
+    timeout: float | None = None
+    attempt: int = 1
+    retry_of: str | None = None
+
+
+def job_from_row(row: tuple[object, ...]) -> AsyncJob:
+    """The domain object of a row that was selected with :data:`COLUMN_LIST`."""
+    values = list(row)
+    values[_STATUS] = AsyncJobStatus(str(row[_STATUS]))
+    values[_REASON] = Reason(str(row[_REASON])) if row[_REASON] else None
+    return AsyncJob(**dict(zip(COLUMNS, values, strict=True)))  # pyright: ignore[reportArgumentType]
+
+
+def new_id() -> str:
+    """A fresh ULID: 26 characters that sort by time of birth."""
+    return str(ULID())
+
+
+def enqueue(db: Database, job: NewJob) -> AsyncJob:
+    """Put one job into the queue, durably: when this returns, it is not lost."""
+    with db.write() as tx:
+        return insert(tx, job)
+
+
+def insert(tx: Transaction, job: NewJob) -> AsyncJob:
+    """Put one job into the queue, with its first event, in an open transaction."""
+    job_id = new_id()
+    row = tx.execute(
+        _INSERT,
+        (
+            job_id,
+            job.plan_id or job_id,
+            job.phase,
+            job.payload_json if job.payload_json is not None else wrap(job.phase, job.data),
+            job.schema_version,
+            tx.now,
+            job.attempt,
+            job.retry_of,
+            job.priority,
+            job.timeout,
+        ),
+    )[0]
+    events.record(tx, job_id, None, AsyncJobStatus.QUEUED, detail=_origin(job))
+    return job_from_row(row)
+
+
+def _origin(job: NewJob) -> dict[str, JSON]:
+    return {"retry_of": job.retry_of, "attempt": job.attempt} if job.retry_of else {}
+
+
+def insert_for_plan(tx: Transaction, plan_id: str, phase: Phase, *, timeout: float | None = None) -> AsyncJob:
+    """Queue *phase* of a plan and move the plan. Raises ConflictError naming the job that is active."""
+    active = active_job(tx, plan_id)
+    if active is not None:
+        raise ConflictError(f"Plan {plan_id} has an active job: {active[0]} ({active[1]}, {active[2]}).")
+    plans.begin_phase(tx, plan_id, phase)
+    return insert(tx, NewJob(phase=phase, plan_id=plan_id, data={"plan_id": plan_id}, timeout=timeout))
+
+
+def active_job(tx: Transaction, plan_id: str) -> tuple[str, str, str] | None:
+    """(job_id, phase, status) of the execute or apply of a plan that has not ended, if there is one."""
+    found = tx.execute(
+        """SELECT job_id, phase, status FROM async_jobs
+        WHERE plan_id = ? AND status IN ('queued', 'running') AND phase IN ('execute', 'apply')""",
+        (plan_id,),
+    )
+    return found[0] if found else None
+
+
+def insert_retry(tx: Transaction, job: AsyncJob) -> AsyncJob:
+    """Queue a new attempt at a job that has ended, because a person asks. Raises ConflictError."""
+    if not job.status.is_terminal:
+        raise ConflictError(f"Job {job.job_id} is {job.status}: only a job that has ended can be retried.")
+    if job.phase in set(Phase):
+        active = active_job(tx, job.plan_id)
+        if active is not None:
+            raise ConflictError(
+                f"Plan {job.plan_id} has an active job: {active[0]} ({active[1]}, {active[2]})."
+            )
+        plans.begin_phase(tx, job.plan_id, Phase(job.phase))
+    return insert(tx, successor_of(job, attempt=job.attempt + 1))
+
+
+def successor_of(job: AsyncJob, *, attempt: int) -> NewJob:
+    """The row that follows *job*: the same work, as a new job."""
+    return NewJob(
+        phase=job.phase,
+        plan_id=None if job.plan_id == job.job_id else job.plan_id,
+        payload_json=job.payload_json,
+        schema_version=job.schema_version,
+        priority=job.priority,
+        timeout=job.timeout,
+        attempt=attempt,
+        retry_of=job.job_id,
+    )
+
+
+def get(db: Database, job_id: str) -> AsyncJob:
+    """The job with exactly this id. Raises NotFoundError."""
+    found = db.read(f"{_SELECT} WHERE job_id = ?", (job_id,))
+    if not found:
+        raise NotFoundError("job", job_id)
+    return job_from_row(found[0])
+
+
+def resolve(db: Database, ident: str) -> str:
+    """The full id that *ident* (an id, or a prefix or suffix of 6+ characters) names."""
+    return resolve_id(db, "job", "async_jobs", "job_id", ident)
+
+
+def successor(db: Database, job_id: str) -> AsyncJob | None:
+    """The newest job that is a retry of this one, if there is one."""
+    found = db.read(f"{_SELECT} WHERE retry_of = ? ORDER BY seq DESC LIMIT 1", (job_id,))
+    return job_from_row(found[0]) if found else None
+
+
+def list_jobs(
+    db: Database,
+    *,
+    statuses: Iterable[str] = (),
+    plan_id: str | None = None,
+    phase: str | None = None,
+    worker_id: str | None = None,
+    limit: int | None = None,
+) -> list[AsyncJob]:
+    """Jobs, newest first; every condition that is given has to hold."""
+    query = AsyncJobs.select(*(getattr(AsyncJobs, column) for column in COLUMNS))
+    wanted = tuple(statuses)
+    if wanted:
+        query = query.where(AsyncJobs.status.in_(wanted))
+    for column, value in (
+        (AsyncJobs.plan_id, plan_id),
+        (AsyncJobs.phase, phase),
+        (AsyncJobs.worker_id, worker_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    query = query.order_by(AsyncJobs.seq.desc()).limit(limit)
+    return [job_from_row(row) for row in rows(query, db.peewee)]
+
+
+def latest_result(db: Database, plan_id: str) -> AsyncJob | None:
+    """The latest ``execute`` of a plan that succeeded: what ``diff`` and ``apply`` use."""
+    found = db.read(
+        f"{_SELECT} WHERE plan_id = ? AND phase = 'execute' AND status = 'succeeded' ORDER BY seq DESC LIMIT 1",
+        (plan_id,),
+    )
+    return job_from_row(found[0]) if found else None
+
+
+def counts(db: Database) -> dict[str, int]:
+    """How many jobs are in each status; every status is a key."""
+    found = dict(db.read("SELECT status, count(*) FROM async_jobs GROUP BY status"))
+    return {status.value: found.get(status.value, 0) for status in AsyncJobStatus}
+
+
+def waiting_for_newer_worker(db: Database) -> list[str]:
+    """Ids of queued jobs whose payload version this code does not know; they are not claimed."""
+    return [
+        row[0]
+        for row in db.read(
+            "SELECT job_id FROM async_jobs WHERE status = 'queued' AND schema_version > ? ORDER BY seq",
+            (PAYLOAD_VERSION,),
+        )
+    ]

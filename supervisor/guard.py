@@ -1,0 +1,169 @@
+"""Guarding the spawner: noticing that it is gone, ending what it leaves, starting another.
+
+When a spawner dies, PDEATHSIG ends its job processes, and whatever they leave becomes this process's child
+(the supervisor is a subreaper too). All of it is ended before a job is called lost.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from agentsd.model import JSON
+from agentsd.supervisor.fleet import Fleet
+from agentsd.supervisor.notices import Listener, Notice
+from agentsd.supervisor.running import RunningJob, Stage
+from agentsd.supervisor.spawner import SpawnerProcess
+from agentsd.supervisor.timers import Timers
+from agentsd.workers.process import MARKER, children
+
+MOST_DEATHS, WITHIN = 5, 60.0
+"""So many deaths of spawners in so many seconds end the worker."""
+ROUND_PAUSE = 0.002
+
+
+class SpawnerGuard:
+    """Keeps one spawner alive for a supervisor."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        selector: selectors.BaseSelector,
+        timers: Timers,
+        listener: Listener,
+        preload: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._worker_id = worker_id
+        self._selector, self._timers, self._listener = selector, timers, listener
+        self._preload = preload
+        self._refused: set[tuple[str, ...]] = set()
+        self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
+        # Children that were here before are not ours: exec'ed by a shell, a process inherits some.
+        self._innocent = frozenset(children(os.getpid()))
+        self._may_adopt_innocents = bool(self._innocent) or os.getpid() == 1
+        self._exits: dict[int, int] = {}
+        self._watching_writes = False
+        self.fleet: Fleet | None = None
+        self.given_up = False
+        """Spawners die again and again: the worker has to end."""
+        self.spawner = self._start()
+
+    def _start(self) -> SpawnerProcess:
+        preload = self._preload()
+        spawner = SpawnerProcess(self._worker_id, () if preload in self._refused else preload)
+        self._selector.register(spawner.link, selectors.EVENT_READ, self.hear)
+        self._watching_writes = False
+        return spawner
+
+    # -- the loop's calls ---------------------------------------------------------------------------
+
+    def hear(self) -> None:
+        """Take what the spawner has sent; its end of file says that it is gone."""
+        for message in self.spawner.hear():
+            if message["op"] == "preload_refused":
+                self._refused.add(self._preload())
+                self._listener(Notice("preload_refused", {"problem": message["problem"]}, "warning"))
+                self.spawner.signal(signal.SIGKILL)
+            elif self.fleet is not None:
+                self.fleet.hear(message)
+        if self.spawner.link.closed:
+            self._mourn()
+
+    def flush(self) -> None:
+        """Send what waits, and watch for room if the socket is full."""
+        if self.spawner.link.closed:
+            return
+        all_sent = self.spawner.link.flush()
+        if all_sent == self._watching_writes:
+            self._watching_writes = not all_sent
+            events = selectors.EVENT_READ | (0 if all_sent else selectors.EVENT_WRITE)
+            self._selector.modify(self.spawner.link, events, self.hear)
+
+    def ping(self) -> None:
+        """Ask for a sign of life; while one is missing, ask more often."""
+        if not self.spawner.link.closed:
+            self.spawner.ping()
+
+    # -- a death ------------------------------------------------------------------------------------
+
+    def _mourn(self) -> None:
+        """The spawner is gone: first end what it leaves, round by round, then start another."""
+        self._selector.unregister(self.spawner.link)
+        self._deaths.append(time.monotonic())
+        self._listener(Notice("spawner_lost", {"pid": self.spawner.pid}, "warning"))
+        self.spawner.signal(signal.SIGKILL)  # one that closed its link and lives on would be of no use
+        if self.fleet is not None:
+            self.fleet.spawner = None
+        self._mourn_round()
+
+    def _mourn_round(self) -> None:
+        if not self.spawner.has_ended() or self._end_adopted():
+            self._timers.set("mourn", ROUND_PAUSE, self._mourn_round)
+            return
+        self.spawner.forget()
+        self._bury_jobs()
+        if len(self._deaths) == MOST_DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN:
+            self.given_up = True
+            return
+        self.spawner = self._start()
+        if self.fleet is not None:
+            self.fleet.ledger.spawner_pid = self.spawner.pid
+            self.fleet.order_all(self.spawner)
+
+    def _end_adopted(self) -> list[int]:
+        """KILL and reap the children that the spawner's death has left here; returns those found."""
+        adopted = [
+            pid
+            for pid in children(os.getpid())
+            if pid != self.spawner.pid and pid not in self._innocent and self._is_remnant(pid)
+        ]
+        for pid in adopted:
+            os.kill(pid, signal.SIGKILL)
+            reaped, status = os.waitpid(pid, os.WNOHANG)
+            if reaped:
+                self._exits[pid] = os.waitstatus_to_exitcode(status)
+        return adopted
+
+    def _is_remnant(self, pid: int) -> bool:
+        """Whether an adopted child came from a job. Where others may be adopted too, only the marker or a
+        known identity proves it.
+        """
+        if not self._may_adopt_innocents or pid in self._leaders():
+            return True
+        try:
+            return f"{MARKER}={self._worker_id}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(
+                b"\0"
+            )
+        except OSError:
+            return False
+
+    def _leaders(self) -> dict[int, RunningJob]:
+        running = self.fleet.running.values() if self.fleet is not None else ()
+        return {job.pid: job for job in running if job.pid is not None}
+
+    def _bury_jobs(self) -> None:
+        """Nothing is left of the jobs that were going: their ends can be written."""
+        for pid, running in self._leaders().items():
+            if running.stage is not Stage.GOING or self.fleet is None:
+                continue
+            code = self._exits.get(pid)
+            facts: dict[str, JSON] = {
+                "op": "ended",
+                "cause": running.end_asked or "worker_lost",
+                "stages": [],
+            }
+            if code is not None and code >= 0:
+                facts["exit_code"] = code
+            self.fleet.ended(running, facts)
+        self._exits.clear()
+
+    def finish(self) -> None:
+        """End the spawner and every tree that it still has."""
+        if not self.spawner.link.closed:
+            self._selector.unregister(self.spawner.link)
+            self.spawner.finish()

@@ -1,0 +1,113 @@
+"""Group commit: one transaction a tick carries all that a supervisor has to write.
+
+The supervisor is the only writer of the jobs it owns, and it never waits for the writer mutex: if another
+process holds it, or the disk is full, what is to be written stays here and is tried again, while deadlines
+and cancels go on being enforced.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+import peewee
+
+from agentsd.model import AsyncJob
+from agentsd.store import claims, workers
+from agentsd.store.claims import CancelRequest, Ending
+from agentsd.store.database import Database
+from agentsd.supervisor.running import RunningJob
+
+RETRY_BUSY, RETRY_BROKEN = 0.005, 1.0
+"""Seconds until the next try: the mutex was held; the store could not be written."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What a commit has done."""
+
+    claimed: list[AsyncJob] = field(default_factory=list[AsyncJob])
+    started: list[RunningJob] = field(default_factory=list[RunningJob])
+    disowned: list[RunningJob] = field(default_factory=list[RunningJob])
+    """Jobs whose row others had ended before their process could be recorded."""
+    finished: list[tuple[RunningJob, Ending, AsyncJob | None]] = field(
+        default_factory=list[tuple[RunningJob, Ending, AsyncJob | None]]
+    )
+    """Each with the successor that was queued."""
+    row_is_ours: bool = True
+    """False: others have declared this supervisor lost."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What is to be written, and the writing."""
+
+    db: Database
+    worker_id: str
+    starts: list[RunningJob] = field(default_factory=list[RunningJob])
+    endings: list[tuple[RunningJob, Ending]] = field(default_factory=list[tuple[RunningJob, Ending]])
+    progress: list[RunningJob] = field(default_factory=list[RunningJob])
+    beat_due: bool = True
+    spawner_pid: int | None = None
+    problem: str = ""
+    """Why the last try failed; empty after a success."""
+    processed: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be written (a claim aside)."""
+        return not (self.starts or self.endings or self.progress or self.beat_due or self.spawner_pid)
+
+    def requests(self) -> dict[str, CancelRequest | None]:
+        """The jobs that the store says this supervisor owns, and the cancels that are asked of it. Reads only."""
+        return claims.own_jobs(self.db, self.worker_id)
+
+    def commit(self, *, room: int, running: int, state: str) -> Written | None:
+        """Write everything and claim up to *room* jobs. Returns None if it could not be written now."""
+        claiming = room > 0 and claims.something_is_queued(self.db)
+        if self.is_empty and not claiming:
+            return Written()
+        # What decides ownership or is acknowledged is on the disk before it is acted on.
+        durable = claiming or bool(self.endings)
+        try:
+            with self.db.try_write(durable=durable) as tx:
+                if tx is None:
+                    return None
+                written = self._write(tx, room if claiming else 0, running, state)
+        except (sqlite3.Error, peewee.PeeweeException, OSError) as error:
+            self.problem = str(error.__context__ or error)
+            return None
+        self._forget_written(written)
+        return written
+
+    def _write(self, tx: claims.Transaction, room: int, running: int, state: str) -> Written:
+        written = Written()
+        for job, ending in self.endings:
+            written.finished.append((job, ending, claims.finish(tx, ending, self.worker_id)))
+        for job in self.starts:
+            started = claims.mark_started(tx, job.job, self.worker_id, job.pid or 0, job.pid_start or 0)
+            (written.started if started else written.disowned).append(job)
+        for job in self.progress:
+            claims.save_progress(tx, job.job.job_id, self.worker_id, job.progress or "null")
+        if room:
+            written.claimed = claims.claim(tx, self.worker_id, room)
+        if self.spawner_pid:
+            workers.set_spawner(tx, self.worker_id, self.spawner_pid)
+        if self.beat_due:
+            written.row_is_ours = workers.beat(
+                tx,
+                self.worker_id,
+                running=running - len(self.endings) + len(written.claimed),
+                processed=self.processed + len(self.endings),
+                state=state,
+            )
+        return written
+
+    def _forget_written(self, written: Written) -> None:
+        self.processed += len(self.endings)
+        self.starts.clear()
+        self.endings.clear()
+        self.progress.clear()
+        self.beat_due = False
+        self.spawner_pid = None
+        self.problem = ""

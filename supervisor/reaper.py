@@ -1,0 +1,116 @@
+"""Who is dead: judging other supervisors by identity where that is possible, by their beat elsewhere.
+
+Never by comparing wall clocks: after a jump of an hour that reaped three of three healthy supervisors. What
+counts is that the ``beat`` counter has not moved for a TTL of *this* process's own awake time, and after
+a gap in its own loop (suspend, SIGSTOP) this process forgets what it has observed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
+from agentsd.store import claims, jobs, workers
+from agentsd.store.database import Database, Transaction
+from agentsd.supervisor.remnants import is_provably_dead, is_reachable
+from agentsd.supervisor.verdict import successor
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A supervisor that is taken for dead: provably gone, or silent for too long."""
+
+    worker: Worker
+    gone: bool
+
+    @property
+    def reason(self) -> Reason:
+        """What its jobs end with."""
+        return Reason.WORKER_LOST if self.gone else Reason.STUCK
+
+    @property
+    def sentence(self) -> str:
+        """Why, for a person."""
+        who = f"worker {self.worker.worker_id} (pid {self.worker.pid} on {self.worker.host})"
+        if self.gone:
+            return f"The {who} that ran it is gone."
+        return f"The {who} that ran it has been silent for longer than {self.worker.ttl:g} s."
+
+
+class Reaper:
+    """Remembers when each other supervisor's beat last moved, in this process's monotonic time."""
+
+    def __init__(self, own_id: str, ttl: float) -> None:
+        self._own_id = own_id
+        self.ttl = ttl
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def forget(self) -> None:
+        """This process was not awake: what it has observed proves nothing."""
+        self._seen.clear()
+
+    def observe(self, others: Iterable[Worker], now: float | None = None) -> list[Dead]:
+        """Look at the live rows of all supervisors; returns those that are dead."""
+        moment = time.monotonic() if now is None else now
+        rows = [worker for worker in others if worker.worker_id != self._own_id]
+        self._seen = {row.worker_id: self._observation(row, moment) for row in rows}
+        return [dead for row in rows if (dead := self._judge(row, moment))]
+
+    def _observation(self, row: Worker, now: float) -> tuple[int, float]:
+        beat, since = self._seen.get(row.worker_id, (row.beat, now))
+        return (row.beat, now) if row.beat != beat else (beat, since)
+
+    def _judge(self, row: Worker, now: float) -> Dead | None:
+        if is_provably_dead(row):
+            return Dead(row, gone=True)
+        patience = max(self.ttl, row.ttl)
+        # Its processes cannot be ended from here: give it the time to notice by itself and do it.
+        if not is_reachable(row):
+            patience *= 2
+        return Dead(row, gone=False) if now - self._seen[row.worker_id][1] >= patience else None
+
+
+def jobs_of(db: Database, worker_id: str) -> list[AsyncJob]:
+    """The jobs that a supervisor's death leaves running."""
+    return jobs.list_jobs(db, statuses=[AsyncJobStatus.RUNNING], worker_id=worker_id)
+
+
+def bury(tx: Transaction, dead: Dead, left: Iterable[AsyncJob], *, max_attempts: int) -> list[AsyncJob]:
+    """End the row of a dead supervisor and its jobs; returns the jobs that were ended.
+
+    Fenced like every other finish: a job that its owner has ended meanwhile is left alone. What was asked
+    to be cancelled ends as cancelled: nobody wants it tried again.
+    """
+    workers.end(tx, dead.worker.worker_id, state="lost", reason=dead.reason)
+    owned = claims.own_jobs(tx, dead.worker.worker_id)
+    buried = [job for job in left if job.job_id in owned]
+    for job in buried:
+        claims.finish(tx, _ending(dead, job, owned[job.job_id], max_attempts), dead.worker.worker_id)
+    return buried
+
+
+def _ending(
+    dead: Dead, job: AsyncJob, cancel: claims.CancelRequest | None, max_attempts: int
+) -> claims.Ending:
+    if cancel is not None:
+        status, reason, error = (
+            AsyncJobStatus.CANCELLED,
+            Reason.CANCELLED,
+            f"Cancelled by {cancel.by}; {dead.sentence}",
+        )
+    else:
+        status, reason, error = AsyncJobStatus.FAILED, dead.reason, dead.sentence
+    detail = {
+        "worker": dead.worker.worker_id,
+        "verified": "none left" if is_reachable(dead.worker) else "unverified",
+    }
+    return claims.Ending(
+        job=job,
+        status=status,
+        reason=reason,
+        error=error,
+        detail=detail,
+        successor=successor(job, status, reason, max_attempts=max_attempts, rerun_safe=True),
+    )

@@ -1,0 +1,105 @@
+"""One running job as its supervisor sees it: what is known of it between claim and end."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from agentsd.model import AsyncJob
+from agentsd.store.claims import CancelRequest
+from agentsd.workers.child import GO
+from agentsd.workers.frames import BrokenFrameError, FrameReader, Kind
+from agentsd.workers.link import Message
+
+
+class Stage(Enum):
+    """How far a job has come."""
+
+    CLAIMED = "claimed"
+    ORDERED = "ordered"
+    """The spawner was told to fork."""
+    FORKED = "forked"
+    """The process waits; its identity is to be stored first."""
+    GOING = "going"
+    """The handler may have begun."""
+    ENDED = "ended"
+    """Nothing is left of its tree; the end is to be stored."""
+
+
+@dataclass(slots=True, eq=False)
+class RunningJob:
+    """Mutable, private to the supervisor."""
+
+    job: AsyncJob
+    order_body: bytes
+    handler: str
+    timeout: float
+    rerun_safe: bool
+    stage: Stage = Stage.CLAIMED
+    channel: socket.socket | None = None
+    reader: FrameReader = field(default_factory=FrameReader)
+    pid: int | None = None
+    pid_start: int | None = None
+    fork_attempts: int = 0
+    last_frame: tuple[Kind, dict[str, Any]] | None = None
+    frame_problem: str = ""
+    progress: str | None = None
+    progress_is_new: bool = False
+    cancel: CancelRequest | None = None
+    end_asked: str = ""
+    """The cause for which the spawner was told to end it."""
+    lost: bool = False
+    """Others have ended the row: what comes of this job is dropped."""
+    ended: Message | None = None
+
+    def open_channel(self) -> socket.socket:
+        """A fresh channel; returns the job's end of it."""
+        self.close_channel()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.channel = ours
+        self.reader = FrameReader()
+        return theirs
+
+    def go(self) -> None:
+        """Let the handler begin."""
+        if self.channel is not None:
+            try:
+                self.channel.send(GO)
+            except OSError:  # it died while it waited; the spawner tells
+                return
+
+    def read_channel(self) -> bool:
+        """Take what the job has sent. Returns False when there will be no more."""
+        while self.channel is not None:
+            try:
+                data = self.channel.recv(1 << 20)
+            except BlockingIOError:
+                return True
+            except ConnectionResetError:
+                return False
+            if not data:
+                return False
+            try:
+                for kind, body in self.reader.feed(data):
+                    self._take(kind, body)
+            except (BrokenFrameError, orjson.JSONDecodeError) as error:
+                self.frame_problem = str(error)
+                return False
+        return False
+
+    def _take(self, kind: Kind, body: bytes) -> None:
+        if kind is Kind.PROGRESS:
+            self.progress, self.progress_is_new = body.decode(), True
+        elif self.last_frame is None:  # the first word is the last: a handler's child may hold the channel
+            self.last_frame = (kind, orjson.loads(body))
+
+    def close_channel(self) -> None:
+        """Close this end."""
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None

@@ -1,0 +1,117 @@
+"""The supervisor's view of its spawner: starting it, talking to it, noticing that it hangs or is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from agentsd.workers.link import Link, Message
+from agentsd.workers.order import Order
+from agentsd.workers.process import LINUX, MARKER
+from agentsd.workers.spawner import LINK_FD_VARIABLE
+
+HUNG_AFTER = 10.0
+"""Seconds of the supervisor's awake time without an answer: first CONT, as long again: KILL."""
+_TITLE_ROOM = "-" * 160  # setproctitle has only the room of argv, as the environment must stay readable
+
+
+class SpawnerProcess:
+    """One spawner, from its start to its reaping."""
+
+    def __init__(self, worker_id: str, preload: Sequence[str]) -> None:
+        ours, theirs = socket.socketpair()
+        # The environment is what every descendant shows in /proc/PID/environ from its first instruction
+        # on; SPT_NOENV keeps setproctitle from overwriting it.
+        environment = {
+            **os.environ, MARKER: worker_id, "SPT_NOENV": "1", LINK_FD_VARIABLE: str(theirs.fileno()),
+        }  # fmt: skip
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [sys.executable, "-P", "-c", "from agentsd.workers.spawner import main; main()",
+                 worker_id, ",".join(preload), _TITLE_ROOM],
+                env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+                # A group, not a session: when the supervisor dies while the spawner is stopped, the group
+                # is orphaned and the kernel wakes it, so that it can end the trees.
+                process_group=0,
+            )  # fmt: skip
+        self.pid = self._process.pid
+        self.pidfd = os.pidfd_open(self.pid) if LINUX else -1
+        self.link = Link(ours)
+        self._pings = 0
+        self._unanswered_since: float | None = None
+        self._nudged = False
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    def fork(self, order: Order, body: bytes, channel: socket.socket) -> None:
+        """Have a job process forked, with *channel* as its way back. *channel* is closed here."""
+        self.link.post(order.to_message(), body, channel.detach())
+
+    def arm(self, job_id: str, at: float) -> None:
+        """The handler begins at *at* (``time.monotonic()``): its timeout runs."""
+        self.link.post({"op": "arm", "job_id": job_id, "at": at})
+
+    def end(self, job_id: str, cause: str, grace: float, first: signal.Signals = signal.SIGTERM) -> None:
+        """Begin the ladder that ends a job and its tree, or climb it faster."""
+        self.link.post({"op": "end", "job_id": job_id, "cause": cause, "grace": grace, "signal": int(first)})
+
+    # -- watching ----------------------------------------------------------------------------------
+
+    def ping(self) -> None:
+        """Ask for a sign of life, and act on one that is missing: first wake a stopped spawner, then end it."""
+        now = time.monotonic()
+        if self._unanswered_since is None:
+            self._pings += 1
+            self._unanswered_since, self._nudged = now, False
+            self.link.post({"op": "ping", "n": self._pings})
+        elif now - self._unanswered_since >= 2 * HUNG_AFTER:
+            self.signal(signal.SIGKILL)
+        elif now - self._unanswered_since >= HUNG_AFTER and not self._nudged:
+            self._nudged = True
+            self.signal(signal.SIGCONT)
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a ping has not been answered yet."""
+        return self._unanswered_since is not None
+
+    def forgive(self) -> None:
+        """This process was not awake itself: the silence proves nothing."""
+        self._unanswered_since = None
+
+    def hear(self) -> list[Message]:
+        """The messages that have come."""
+        messages = [message for message, _ in self.link.receive()]
+        if any(message["op"] == "pong" for message in messages):
+            self._unanswered_since = None
+        return messages
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the spawner, which is this process's own child and so cannot be mistaken."""
+        if not self.has_ended():
+            os.kill(self.pid, number)
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone; reaps it."""
+        return self._process.poll() is not None
+
+    def finish(self) -> None:
+        """End it by closing the link: it ends every tree that is left, and itself. Waits for that."""
+        self.link.close()
+        self._process.wait()
+        self._close()
+
+    def forget(self) -> None:
+        """Close what belongs to a spawner that is gone."""
+        self.link.close()
+        self._close()
+
+    def _close(self) -> None:
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1

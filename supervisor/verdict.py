@@ -1,0 +1,117 @@
+"""How a job ended, decided from facts alone. When several causes meet, the first one wins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason
+from agentsd.store.claims import Ending
+from agentsd.store.jobs import NewJob, successor_of
+from agentsd.supervisor.running import RunningJob
+from agentsd.workers.frames import Kind
+
+# Why the ladder was climbed -> how the job ends.
+_CAUSES = {
+    "cancelled": (AsyncJobStatus.CANCELLED, Reason.CANCELLED),
+    "timeout": (AsyncJobStatus.FAILED, Reason.TIMEOUT),
+    "shutdown": (AsyncJobStatus.FAILED, Reason.INTERRUPTED),
+    "output_limit": (AsyncJobStatus.FAILED, Reason.OUTPUT_LIMIT),
+    "worker_lost": (AsyncJobStatus.FAILED, Reason.WORKER_LOST),
+}
+# What trying again cannot mend.
+_FINAL = frozenset({Reason.BAD_PAYLOAD, Reason.CONFLICT})
+
+
+def verdict(running: RunningJob, *, last_lines: str, max_attempts: int, rerun_safe: bool) -> Ending:
+    """The ending of a job whose tree is gone."""
+    facts = running.ended or {}
+    status, reason, error = _decide(running, facts)
+    frame = running.last_frame[1] if running.last_frame else {}
+    result = frame.get("result")
+    return Ending(
+        job=running.job,
+        status=status,
+        reason=reason,
+        result=orjson.dumps(result).decode() if result is not None or reason is Reason.COMPLETED else None,
+        error=error,
+        exit_code=facts.get("exit_code"),
+        signal=facts.get("signal"),
+        user_s=facts.get("user_s"),
+        system_s=facts.get("system_s"),
+        max_rss_bytes=facts.get("max_rss_bytes"),
+        progress=running.progress,
+        detail=_detail(running, facts, status, last_lines),
+        successor=successor(running.job, status, reason, max_attempts=max_attempts, rerun_safe=rerun_safe),
+    )
+
+
+def _decide(running: RunningJob, facts: dict[str, Any]) -> tuple[AsyncJobStatus, Reason, str | None]:
+    cause = facts.get("cause") or ""
+    if running.last_frame is not None:
+        kind, frame = running.last_frame
+        if kind is Kind.RESULT and not frame["token"] and facts.get("exit_code") in (0, None):
+            return AsyncJobStatus.SUCCEEDED, Reason.COMPLETED, None
+        if kind is Kind.ERROR and not cause:
+            return AsyncJobStatus.FAILED, Reason(frame["reason"]), frame["error"]
+        cause = cause or frame.get("token") or frame.get("reason") or ""
+    if facts.get("signal") == "SIGALRM":  # the backstop: its spawner was stopped when the deadline came
+        cause = cause or "timeout"
+    if cause:
+        status, reason = _CAUSES.get(cause, _CAUSES["cancelled"])
+        return status, reason, _sentence(running, reason)
+    if facts.get("signal"):
+        return AsyncJobStatus.FAILED, Reason.SIGNALLED, f"The job process was ended by {facts['signal']}."
+    problem = f" ({running.frame_problem})" if running.frame_problem else ""
+    return (
+        AsyncJobStatus.FAILED,
+        Reason.EXITED,
+        f"The job process ended with exit code {facts.get('exit_code')} and without a result{problem}.",
+    )
+
+
+def _sentence(running: RunningJob, reason: Reason) -> str:
+    match reason:
+        case Reason.CANCELLED:
+            request = running.cancel
+            who = f" by {request.by}" if request else " by a SIGTERM from outside"
+            why = f": {request.why}" if request and request.why else ""
+            return f"Cancelled{who}{why}."
+        case Reason.TIMEOUT:
+            return f"It ran longer than its timeout of {running.timeout:g} s."
+        case Reason.INTERRUPTED:
+            return "The worker was shut down before it was done."
+        case Reason.OUTPUT_LIMIT:
+            return "It wrote more output than async.log_limit allows."
+        case _:
+            return "The spawner of its worker died, and the job with it."
+
+
+def _detail(
+    running: RunningJob, facts: dict[str, Any], status: AsyncJobStatus, last_lines: str
+) -> dict[str, JSON]:
+    detail: dict[str, JSON] = {}
+    if facts.get("stages"):
+        detail["ladder"] = facts["stages"]
+    if running.cancel is not None and status is AsyncJobStatus.CANCELLED:
+        detail["cancelled_by"] = running.cancel.by
+        detail["why"] = running.cancel.why or None
+    if last_lines and status is not AsyncJobStatus.SUCCEEDED:
+        detail["last_lines"] = last_lines
+    return detail
+
+
+def successor(
+    job: AsyncJob, status: AsyncJobStatus, reason: Reason, *, max_attempts: int, rerun_safe: bool
+) -> NewJob | None:
+    """The job that is queued because this one ended so, or None.
+
+    An interrupted job was not at fault: the same attempt again, unless running it twice may do harm.
+    Any other failure is tried again while attempts are left.
+    """
+    if status is not AsyncJobStatus.FAILED or reason in _FINAL:
+        return None
+    if reason is Reason.INTERRUPTED:
+        return successor_of(job, attempt=job.attempt) if rerun_safe else None
+    return successor_of(job, attempt=job.attempt + 1) if job.attempt < max_attempts else None

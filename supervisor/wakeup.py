@@ -1,0 +1,55 @@
+"""The wake-up socket: enqueue and cancel poke it, so that pick-up takes a millisecond, not a poll.
+
+A poke may get lost (the socket's queue is full, its owner is just starting): the poll interval is the
+safety net, so every failure to send is ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+
+
+class WakeupSocket:
+    """The supervisor's end: a datagram socket that only its user may write to."""
+
+    def __init__(self, directory: Path, worker_id: str) -> None:
+        self.path = directory / f"{worker_id}.sock"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        previous = os.umask(0o177)
+        try:
+            self._socket.bind(str(self.path))
+        finally:
+            os.umask(previous)
+
+    def fileno(self) -> int:
+        """For selectors: readable when somebody has poked."""
+        return self._socket.fileno()
+
+    def take(self) -> bool:
+        """Forget all pokes; returns whether there was one."""
+        poked = False
+        while True:
+            try:
+                self._socket.recv(16)
+            except BlockingIOError:
+                return poked
+            poked = True
+
+    def close(self) -> None:
+        """Close and remove the socket."""
+        self._socket.close()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+
+def poke(path: str | None) -> None:
+    """Wake the supervisor whose socket is at *path*, if it is there."""
+    if path is None:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.sendto(b"!", path)

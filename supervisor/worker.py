@@ -1,0 +1,278 @@
+"""``AsyncWorker``: the supervisor. Owns the store, decides, and tells its spawner what to do."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Callable
+from signal import SIGUSR1
+
+import setproctitle
+
+import agentsd
+from agentsd.model import Worker, utc_now
+from agentsd.store import workers
+from agentsd.store.database import Actor, open_store
+from agentsd.store.jobs import new_id
+from agentsd.store.paths import StateDir, runtime_dir
+from agentsd.store.settings import Settings, load_settings
+from agentsd.supervisor.duties import Duties
+from agentsd.supervisor.fleet import Fleet
+from agentsd.supervisor.guard import SpawnerGuard
+from agentsd.supervisor.ledger import RETRY_BROKEN, RETRY_BUSY, Ledger, Written
+from agentsd.supervisor.notices import Listener, Notice, about, silent
+from agentsd.supervisor.orders import OrderBook
+from agentsd.supervisor.running import Stage
+from agentsd.supervisor.shutdown import Shutdown
+from agentsd.supervisor.signals import SignalInbox
+from agentsd.supervisor.timers import Timers
+from agentsd.supervisor.wakeup import WakeupSocket
+from agentsd.workers import kernel
+from agentsd.workers.process import Identity
+
+
+class AsyncWorker:
+    """One supervisor. ``run()`` is its whole life; a second one needs a new object.
+
+    *drain*: end when nothing is queued and nothing runs. *listener* is told what happens.
+    """
+
+    def __init__(
+        self, state: StateDir, settings: Settings, *, drain: bool = False, listener: Listener = silent
+    ) -> None:
+        self.state, self.settings, self.listener = state, settings, listener
+        self.drain = drain
+        self.worker_id = new_id()
+        self.exit_code = 0
+        self.selector = selectors.DefaultSelector()
+        self.timers = Timers()
+        self._callbacks: list[Callable[[], None]] = []
+        self._look = True
+        self._last_tick = time.monotonic()
+        self._title = ""
+
+    def on_shutdown(self, callback: Callable[[], None]) -> None:
+        """Have *callback* called when the last job has ended, before the store is closed."""
+        self._callbacks.append(callback)
+
+    def run(self) -> int:
+        """Work until told to stop. Returns the exit code: 0 after a graceful stop.
+
+        Raises StoreError if the store cannot be opened.
+        """
+        with SignalInbox() as self.signals:
+            self._start()
+            try:
+                while not self._is_done():
+                    self._tick()
+            finally:
+                self._stop()
+        return self.exit_code
+
+    # -- start and stop -----------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Spawner first: no database handle may exist in a process that forks jobs."""
+        kernel.adopt_orphans()
+        self.guard = SpawnerGuard(
+            self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload
+        )
+        try:
+            for directory in (self.state.logs, self.state.sandboxes, self.state.apply, self.state.locks):
+                directory.mkdir(mode=0o700, exist_ok=True)
+            self.db = open_store(self.state, Actor.current(self.worker_id))
+        except BaseException:
+            self.guard.finish()
+            raise
+        self.wakeup = WakeupSocket(runtime_dir(), self.worker_id)
+        self.ledger = Ledger(self.db, self.worker_id, beat_due=False)
+        self.fleet = Fleet(
+            OrderBook(self.db, self.settings), self.ledger, self.timers, self.selector, self.listener,
+            self.settings, spawner=self.guard.spawner,
+        )  # fmt: skip
+        self.guard.fleet = self.fleet
+        self.shutdown = Shutdown(self.fleet, self.timers, self.listener)
+        self.duties = Duties(self)
+        self.selector.register(self.signals, selectors.EVENT_READ, self._take_signals)
+        self.selector.register(self.wakeup, selectors.EVENT_READ, self._take_pokes)
+        self._register()
+        self.duties.begin()
+        self.listener(
+            Notice(
+                "worker_started",
+                {"worker_id": self.worker_id, "pid": os.getpid(), "slots": self.settings.max_workers},
+            )
+        )
+
+    def _register(self) -> None:
+        """Write this supervisor's row; from now on it is seen."""
+        with self.db.write() as tx:
+            workers.register(tx, self._row())
+
+    def _row(self) -> Worker:
+        me, now = Identity.current(), utc_now()
+        return Worker(
+            worker_id=self.worker_id, host=os.uname().nodename, boot_id=me.boot_id, pid_namespace=me.pid_namespace,
+            pid=me.pid, pid_start=me.start, uid=os.getuid(), state="running", max_workers=self.settings.max_workers,
+            ttl=self.settings.job_ttl, beat=0, started_at=now, last_heartbeat=now, jobs_processed=0, running=0,
+            socket_path=str(self.wakeup.path), spawner_pid=self.guard.spawner.pid, version=agentsd.__version__,
+        )  # fmt: skip
+
+    def _is_done(self) -> bool:
+        """Whether there is nothing left to do for a supervisor that is to end."""
+        all_ended = all(running.stage is Stage.ENDED for running in self.fleet.running.values())
+        if self.duties.broken:
+            return all_ended  # its store is not the others' any more: nothing is to be written there
+        if self.shutdown.impatient and self.ledger.problem and all_ended:
+            self.exit_code = 1  # the store cannot be written: the next start finds the rows and ends them
+            return True
+        if not self.is_to_end():
+            return False
+        return not self.fleet.running and self.ledger.is_empty
+
+    def is_to_end(self) -> bool:
+        """Whether this supervisor ends as soon as nothing runs."""
+        return self.shutdown.begun or (self.drain and self.duties.queue_is_empty())
+
+    def _stop(self) -> None:
+        """Trees first, then the row, then the store."""
+        self.guard.finish()
+        for callback in self._callbacks:
+            try:
+                callback()
+            except Exception as error:  # noqa: BLE001 - one hook must not keep the others from running
+                self.listener(Notice("hook_failed", {"error": f"{type(error).__name__}: {error}"}, "error"))
+        self.wakeup.close()
+        self._unregister()
+        self.selector.close()
+        self.listener(Notice("worker_stopped", {"worker_id": self.worker_id, "exit_code": self.exit_code}))
+
+    def _unregister(self) -> None:
+        reason = self.duties.broken or "stopped"
+        try:
+            if self.db.is_still_there():
+                with self.db.write() as tx:
+                    workers.end(
+                        tx, self.worker_id, state="stopped", reason=reason, processed=self.ledger.processed
+                    )
+            self.db.close()
+        except Exception as error:  # noqa: BLE001 - it is over; the next start finds the row and closes it
+            self.listener(Notice("store_unwritable", {"error": str(error)}, "error"))
+
+    # -- the loop -----------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """One turn: hear everything, do what is due, write once, tell the spawner."""
+        ready = self.selector.select(0 if self._look else self.timers.patience())
+        self._notice_gap()
+        for key, _ in ready:
+            key.data()
+        self.timers.run_due()
+        if self.guard.given_up:
+            self.duties.give_up("Its spawners die again and again; the log says how.")
+        if self._look:
+            self._look = False
+            self._obey_store()
+        self._write()
+        self.guard.flush()
+        self._show_title()
+
+    def _notice_gap(self) -> None:
+        """This process was stopped, or the machine suspended: what it has observed of others is void."""
+        now = time.monotonic()
+        if now - self._last_tick > self.settings.job_ttl / 2:
+            self.duties.reaper.forget()
+            self.guard.spawner.forgive()
+            self._look = True
+        self._last_tick = now
+
+    def _take_signals(self) -> None:
+        for number in self.signals.take():
+            self.on_signal(number)
+
+    def on_signal(self, number: int) -> None:
+        """What a signal means to this supervisor."""
+        if number == SIGUSR1:
+            self._reload()
+        else:
+            self.shutdown.step(self.settings)
+
+    def _take_pokes(self) -> None:
+        self._look = self.wakeup.take() or self._look
+
+    def look(self) -> None:
+        """Read the store in this turn: something may have changed."""
+        self._look = True
+
+    def _obey_store(self) -> None:
+        try:
+            self.fleet.obey(self.ledger.requests())
+        except Exception as error:  # noqa: BLE001 - whatever SQLite says, the loop goes on enforcing
+            self.duties.store_failed(str(error))
+
+    def _write(self) -> None:
+        """Write and claim until there is nothing more to write now."""
+        while True:
+            room = 0 if self.shutdown.begun or self.duties.broken else self.room()
+            written = self._commit(room)
+            if written is None:
+                return
+            self.duties.store_works()
+            self._act_on(written)
+            if self.ledger.is_empty:
+                return
+
+    def _commit(self, room: int) -> Written | None:
+        state = "draining" if self.shutdown.begun else "running"
+        written = self.ledger.commit(room=room, running=len(self.fleet.running), state=state)
+        if written is None:
+            self.timers.set("retry", RETRY_BROKEN if self.ledger.problem else RETRY_BUSY, lambda: None)
+            if self.ledger.problem:
+                self.duties.store_failed(self.ledger.problem)
+        return written
+
+    def _act_on(self, written: Written) -> None:
+        if not written.row_is_ours:
+            self.duties.give_up("Another worker has declared this one lost (it was silent for too long).")
+        for running, ending, next_job in written.finished:
+            self.fleet.forget(running)
+            self.listener(
+                about("job_ended", ending.job, status=ending.status, reason=ending.reason, error=ending.error,
+                      next_job=next_job and next_job.job_id)
+            )  # fmt: skip
+        for running in written.started:
+            self.fleet.go(running)
+        for running in written.disowned:
+            self.fleet.disown(running)
+        for job in written.claimed:
+            self.listener(about("job_claimed", job))
+            self.fleet.take(job)
+
+    def room(self) -> int:
+        """How many more jobs may run."""
+        going_to_end = len(self.ledger.endings)
+        return max(0, self.settings.max_workers - len(self.fleet.running) + going_to_end)
+
+    # -- settings and title -------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """Read the configuration again; a wrong one is reported and changes nothing."""
+        try:
+            self.settings = load_settings()
+        except Exception as error:  # noqa: BLE001 - a typo must not end a running worker
+            self.listener(Notice("reload_failed", {"error": str(error)}, "error"))
+            return
+        self.fleet.settings = self.fleet.book.settings = self.settings
+        self.duties.begin()
+        with self.db.write() as tx:
+            workers.set_limit(tx, self.worker_id, self.settings.max_workers, self.settings.job_ttl)
+        self.listener(Notice("config_reloaded", {"slots": self.settings.max_workers}))
+
+    def _show_title(self) -> None:
+        title = (
+            f"agents worker {self.worker_id} {len(self.fleet.running)}/{self.settings.max_workers} running"
+        )
+        if title != self._title:
+            self._title = title
+            setproctitle.setproctitle(title)

@@ -1,0 +1,240 @@
+"""What runs in a job process between fork and exit: become a process of its own, wait for go, run, report.
+
+Everything here runs inside ``try … finally: os._exit``: an exception that escaped would run the spawner's
+own code a second time, in the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import orjson
+import setproctitle
+
+from agentsd.errors import ApplyConflictError, BadPayloadError, JobCancelled, StepFailedError
+from agentsd.model import JSON, Reason
+from agentsd.workers import kernel
+from agentsd.workers.board import Board
+from agentsd.workers.context import JobContext, JobInfo
+from agentsd.workers.frames import FrameWriter, Kind
+from agentsd.workers.order import Order
+from agentsd.workers.token import CancellationToken
+
+GO = b"G"
+"""What the supervisor writes when the job's identity is stored: the handler may begin."""
+BACKSTOP_MARGIN = 5.0
+"""Seconds after timeout and grace at which the kernel ends a job whose spawner cannot."""
+SHIELD_LIMIT = 300.0
+"""Seconds that a shield holds the end of a job up at most."""
+SPAWNER_IGNORES = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP)
+"""Signals that mean nothing to a spawner: only the end of file of its link ends it."""
+_CHANNEL_FD = 100  # out of the way of handlers that close low descriptors they do not know
+
+
+def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: int, spawner: int) -> NoReturn:
+    """Never returns. Called in the child right after fork, with all signals blocked."""
+    code = 1
+    try:
+        channel = _become_job(order, channel_fd, spawner)
+        token = CancellationToken(lambda: board.cause(slot))
+        _wait_for_go(channel)
+        _let_signals_in(order, token)
+        code = _run(order, body, channel, board, slot, token)
+    except BaseException:  # noqa: BLE001 - nothing may escape into the spawner's code
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
+            _flush_output()
+    finally:
+        os._exit(code)
+
+
+def _become_job(order: Order, channel_fd: int, spawner: int) -> socket.socket:
+    """Tie this process's life to the spawner's, leave its session, descriptors and output behind."""
+    kernel.die_with_parent()
+    # The spawner may have died between fork and prctl: then the kernel will never send that signal.
+    if os.getppid() != spawner:
+        os._exit(1)
+    os.setsid()
+    kernel.adopt_orphans()
+    signal.set_wakeup_fd(-1)  # else a signal to this job would wake the spawner
+    # SIGPIPE stays ignored, as Python code expects (BrokenPipeError); subprocess restores it for tools.
+    for number in SPAWNER_IGNORES:
+        signal.signal(number, signal.SIG_DFL)
+    channel_fd = _keep_only(channel_fd)
+    _open_output(Path(order.log_dir))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    os.chdir("/")
+    setproctitle.setproctitle(order.title)
+    channel = socket.socket(fileno=channel_fd)
+    channel.setblocking(True)
+    return channel
+
+
+def _keep_only(channel_fd: int) -> int:
+    """Close every descriptor but the standard ones and the channel, which moves to a high number."""
+    import fcntl  # noqa: PLC0415 - loaded by the spawner already
+
+    kept = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, _CHANNEL_FD)
+    os.closerange(3, kept)
+    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    return kept
+
+
+def _open_output(log_dir: Path) -> None:
+    """Stdin from nowhere; stdout and stderr appended to the job's log, so that it can be cut meanwhile."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(log_dir, 0o700)  # noqa: PTH102 - half the time of pathlib's
+    log = os.open(f"{log_dir}/job.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.closerange(3, max(log, null) + 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def _wait_for_go(channel: socket.socket) -> None:
+    """Wait until this process's identity is stored. End of file: the supervisor is gone, so is the job."""
+    if channel.recv(1) != GO:
+        os._exit(1)
+
+
+def _let_signals_in(order: Order, token: CancellationToken) -> None:
+    """From here on a TERM sets the token; one that came before is pending and is delivered now."""
+    shield = SHIELD_LIMIT if order.phase == "apply" else 0.0
+    signal.setitimer(signal.ITIMER_REAL, order.timeout + order.grace + shield + BACKSTOP_MARGIN)
+    token.install()
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def _run(
+    order: Order, body: bytes, channel: socket.socket, board: Board, slot: int, token: CancellationToken
+) -> int:
+    """Run the handler and send the frame that ends the job. Returns the exit code."""
+    writer = FrameWriter(channel)
+    try:
+        context = _context(order, orjson.loads(body), writer, board, slot, token)
+        handler = load_handler(order.handler)
+        with token.raising():
+            token.raise_if_set()
+            result = handler(context)
+    except JobCancelled as cancelled:
+        # What the handler printed goes first: whoever sees the end also sees the output.
+        kind, message, code = Kind.CANCELLED, {"reason": str(cancelled), "result": _partial(cancelled)}, 1
+    except SystemExit as wish:
+        return _exit_code(wish)
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises is a verdict, not a crash
+        _print_traceback(error)
+        kind, message, code = Kind.ERROR, _describe(error), 1
+    else:
+        kind, message, code = Kind.RESULT, {"result": result, "token": token.reason}, 0
+    try:
+        frame = orjson.dumps(message)
+    except TypeError as error:
+        kind, frame, code = (
+            Kind.ERROR,
+            orjson.dumps(_describe(TypeError(f"the result is not JSON: {error}"))),
+            1,
+        )
+    _flush_output()
+    writer.finish(kind, frame)
+    return code
+
+
+def _context(
+    order: Order,
+    extras: dict[str, Any],
+    writer: FrameWriter,
+    board: Board,
+    slot: int,
+    token: CancellationToken,
+) -> JobContext:
+    def report(value: JSON) -> None:
+        writer.offer(Kind.PROGRESS, orjson.dumps(value))
+
+    return JobContext(
+        job=JobInfo(order.job_id, order.plan_id, order.phase, order.attempt, order.timeout),
+        payload=extras["payload"],
+        plan=extras["plan"],
+        state_root=Path(order.state_root),
+        log_dir=Path(order.log_dir),
+        options=extras["options"],
+        grace=order.grace,
+        _token=token,
+        _report=report,
+        _set_shield=lambda on: board.set_shield(slot, on),
+    )
+
+
+def load_handler(path: str) -> Callable[[JobContext], JSON]:
+    """The callable that ``module:attribute`` names. Raises ImportError, AttributeError."""
+    module, _, attribute = path.partition(":")
+    found: Any = import_module(module)
+    for name in attribute.split("."):
+        found = getattr(found, name)
+    return found
+
+
+_REASONS = {
+    StepFailedError: Reason.STEP_FAILED,
+    ApplyConflictError: Reason.CONFLICT,
+    BadPayloadError: Reason.BAD_PAYLOAD,
+}
+
+
+def _describe(error: BaseException) -> dict[str, JSON]:
+    """An exception as data; one that cannot even be printed is told by its type."""
+    kind = type(error).__name__
+    try:
+        text = f"{kind}: {error}" if str(error) else kind
+    except Exception:  # noqa: BLE001 - a broken __str__
+        text = kind
+    reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), None)
+    if reason is None:
+        return {"error": text, "reason": Reason.HANDLER_ERROR, "result": _partial(error)}
+    return {"error": text.removeprefix(f"{kind}: "), "reason": reason, "result": _partial(error)}
+
+
+def _print_traceback(error: BaseException) -> None:
+    """The handler's own frames, into the job's log; ours, the first, would only be in the way."""
+    with contextlib.suppress(Exception):  # a broken __repr__ in the chain
+        frames = error.__traceback__ and error.__traceback__.tb_next
+        traceback.print_exception(type(error), error, frames)
+
+
+def _partial(error: BaseException) -> JSON:
+    """What a failing handler leaves behind all the same (``error.result``), if it is JSON."""
+    result = getattr(error, "result", None)
+    try:
+        orjson.dumps(result)
+    except TypeError:
+        return None
+    return result
+
+
+def _exit_code(wish: SystemExit) -> int:
+    """The exit status of ``sys.exit(x)``, by the rules of the interpreter. No result: the job has failed."""
+    _flush_output()
+    if wish.code is None:
+        return 0
+    if isinstance(wish.code, int):
+        return wish.code & 0xFF
+    print(wish.code, file=sys.stderr, flush=True)
+    return 1
+
+
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()

@@ -1,0 +1,107 @@
+"""What a handler gets: its job, its payload, the token, and the means to run tools and report progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentsd.model import JSON
+from agentsd.workers.token import CancellationToken
+
+if TYPE_CHECKING:
+    from agentsd.workers.tools import ToolResult
+
+PlanOrder = Mapping[str, Any]
+"""A job's plan: ``plan_id, name, project, branch, head, frozen`` and ``latest`` (the latest successful
+execute as ``{"job_id", "result"}``, or None)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """Which job this is. ``timeout`` is seconds."""
+
+    job_id: str
+    plan_id: str
+    phase: str
+    attempt: int
+    timeout: float
+
+
+@dataclass(kw_only=True)
+class JobContext:
+    """One job, as its handler sees it."""
+
+    job: JobInfo
+    payload: JSON
+    """The data of the payload's envelope."""
+    plan: PlanOrder | None
+    state_root: Path
+    """The state directory; ``sandboxes/``, ``apply/`` and ``locks/`` lie below it."""
+    log_dir: Path
+    """``<state>/logs/<job_id>``; the job's own output already goes to ``job.log`` in it."""
+    options: Mapping[str, JSON]
+    """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``."""
+    grace: float
+    """Seconds between TERM and KILL for this job; its tools get half of it."""
+    _token: CancellationToken
+    _report: Callable[[JSON], None]
+    _set_shield: Callable[[bool], None]
+
+    @property
+    def token(self) -> CancellationToken:
+        """The token. From the first look at it on, the handler decides itself when it ends (see the token)."""
+        self._token.watch()
+        return self._token
+
+    def progress(self, value: JSON) -> None:
+        """Replace the job's progress by *value*, which anyone can see. Never blocks; the newest wins."""
+        with self._token.held():
+            self._report(value)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        output: Path | None = None,
+    ) -> ToolResult:
+        """Run a tool to its end, under the token.
+
+        *env* is the whole environment (None: this process's); *timeout* is seconds; *output* is a file
+        that its stdout and stderr are appended to (None: the job's log). Its stdin is ``/dev/null``. When
+        the token is set or the time is over, its process group gets TERM, at half the grace KILL; what
+        it left behind is ended before this returns. Raises JobCancelled if the token is set, OSError if the
+        tool cannot be started; an exit code other than 0 is no error here.
+        """
+        from agentsd.workers.tools import run_tool  # noqa: PLC0415 - subprocess is heavy; many jobs run no tool
+
+        with self._token.held():
+            return run_tool(
+                argv,
+                token=self._token,
+                grace=self.grace / 2,
+                cwd=cwd,
+                env=env,
+                timeout=timeout,
+                output=output,
+            )
+
+    @contextmanager
+    def shield(self) -> Iterator[None]:
+        """While held, cancel and timeout wait, for minutes at most. Raises JobCancelled if the token is set.
+
+        For the few writes that must not stop half-way; in the ``apply`` phase only.
+        """
+        self._set_shield(True)
+        try:
+            # A TERM that came before the shield was up is obeyed; one that comes now waits.
+            self._token.raise_if_set()
+            with self._token.held():
+                yield
+        finally:
+            self._set_shield(False)

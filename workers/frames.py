@@ -1,0 +1,95 @@
+"""Frames between a job process and its supervisor: length, CRC, kind, JSON.
+
+A result is read as it comes, because a pipe holds 64 KiB and a writer that nobody reads would wait for
+ever. A job that is killed in the middle of a frame leaves a partial one, and one whose handler wrote into
+the descriptor leaves a wrong CRC: neither is ever taken for a result.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import zlib
+from enum import IntEnum
+
+_HEADER = struct.Struct("<IIB")  # length of the body, CRC-32 of kind and body, kind
+LONGEST = 256 * 1024 * 1024
+"""Bytes of the largest body that is accepted."""
+
+
+class Kind(IntEnum):
+    """What a frame says."""
+
+    PROGRESS = 1
+    RESULT = 2
+    """The handler returned."""
+    ERROR = 3
+    """The handler raised."""
+    CANCELLED = 4
+    """The handler ended because its token was set."""
+
+
+class BrokenFrameError(Exception):
+    """The bytes are no frame: somebody else wrote into the descriptor."""
+
+
+def encode(kind: Kind, body: bytes) -> bytes:
+    """One frame."""
+    return _HEADER.pack(len(body), zlib.crc32(body, kind), kind) + body
+
+
+class FrameReader:
+    """Collects bytes and gives back whole frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[tuple[Kind, bytes]]:
+        """Add *data*; returns the frames that are whole now. Raises BrokenFrameError."""
+        self._buffer += data
+        frames: list[tuple[Kind, bytes]] = []
+        while len(self._buffer) >= _HEADER.size:
+            length, crc, kind = _HEADER.unpack_from(self._buffer)
+            if length > LONGEST:
+                raise BrokenFrameError(f"a frame of {length} bytes, at most {LONGEST} are taken")
+            end = _HEADER.size + length
+            if len(self._buffer) < end:
+                break
+            body = bytes(memoryview(self._buffer)[_HEADER.size : end])
+            if zlib.crc32(body, kind) != crc or kind not in set(Kind):
+                raise BrokenFrameError("a wrong checksum")
+            del self._buffer[:end]
+            frames.append((Kind(kind), body))
+        return frames
+
+
+class FrameWriter:
+    """Writes frames into a socket. Progress never blocks and may be dropped; what ends a job is neither."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._tail = b""  # the rest of a frame that the buffer had no room for
+        self._newest: bytes | None = None  # progress that has not begun to be sent
+
+    def offer(self, kind: Kind, body: bytes) -> None:
+        """Send a frame if there is room now; else keep it until the next call, and only the newest."""
+        self._newest = encode(kind, body)
+        if self._tail and not self._send(self._tail):
+            return
+        self._send(self._newest)
+        self._newest = None
+
+    def _send(self, data: bytes) -> bool:
+        """Send what fits without waiting; returns whether that was all."""
+        try:
+            sent = self._channel.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        self._tail = data[sent:]
+        return not self._tail
+
+    def finish(self, kind: Kind, body: bytes) -> None:
+        """Send the last frame, after whatever is still waiting; blocks until the kernel has taken it."""
+        frame = self._tail + (self._newest or b"") + encode(kind, body)
+        self._tail, self._newest = b"", None
+        self._channel.sendall(frame)

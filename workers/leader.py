@@ -1,0 +1,116 @@
+"""A job process as its spawner sees it: pid, deadline, and the ladder that ends it.
+
+The ladder: token (TERM, and CONT for a stopped one) -> grace -> KILL -> sweep until nothing is left. Each
+stage is noted with its time. The first cause wins; a later, harsher order only makes it faster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentsd.model import utc_now
+from agentsd.workers.board import Board
+from agentsd.workers.child import SHIELD_LIMIT
+from agentsd.workers.order import Order
+
+SHIELD_POLL = 0.05
+"""Seconds between looks at a shield that holds an end up."""
+
+
+@dataclass(slots=True)
+class Leader:
+    """One job process, the leader of its session and the root of its tree.
+
+    ``start`` is raw clock ticks; ``deadline`` and ``due`` are ``time.monotonic()`` seconds.
+    """
+
+    order: Order
+    pid: int
+    pidfd: int
+    start: int
+    board: Board
+    slot: int
+    armed: bool = False
+    """Whether the handler may have begun; before that there is nothing to be gentle with."""
+    cause: str = ""
+    due: float | None = None
+    """When the next stage is due: the deadline at first, then the end of the grace."""
+    next_signal: int = 0
+    shield_until: float | None = None
+    stages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    exit: dict[str, Any] | None = None
+    """What ``wait4`` told, once the process is reaped."""
+
+    def arm(self, go_at: float) -> None:
+        """The handler may begin: the timeout runs from *go_at*."""
+        self.armed = True
+        if self.due is None:
+            self.due = go_at + self.order.timeout
+
+    def end(self, cause: str, grace: float, first_signal: int = signal.SIGTERM) -> None:
+        """Begin the ladder, or climb faster if it has begun."""
+        now = time.monotonic()
+        if not self.cause:
+            self.cause = cause
+            self.board.set_cause(self.slot, cause)
+            self.next_signal = first_signal if self.armed else signal.SIGKILL
+            self.due = now
+            self._climb(now, grace)
+        elif first_signal == signal.SIGKILL:
+            self.next_signal, self.due = signal.SIGKILL, now
+            self._climb(now, grace)
+        elif self.due is not None and self.next_signal == signal.SIGKILL:
+            self.due = min(self.due, now + grace)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if self.due is None or now < self.due or self.exit is not None:
+            return
+        if self.cause:
+            self._climb(now, self.order.grace)
+        else:
+            self.end("timeout", self.order.grace)
+
+    def _climb(self, now: float, grace: float) -> None:
+        if self._is_held_up(now):
+            self.due = now + SHIELD_POLL
+            return
+        self._send(self.next_signal)
+        if self.next_signal == signal.SIGKILL:
+            self.due = None
+        else:
+            self._send(signal.SIGCONT)
+            self.next_signal, self.due = signal.SIGKILL, now + grace
+
+    def _is_held_up(self, now: float) -> bool:
+        """Whether the job asks that its end waits, and has not asked for too long."""
+        if not self.board.is_shielded(self.slot):
+            self.shield_until = None
+            return False
+        if self.shield_until is None:
+            self.shield_until = now + SHIELD_LIMIT
+        return now < self.shield_until
+
+    def _send(self, number: int) -> None:
+        # By pidfd or not yet reaped pid: this can hit nobody else.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+        if number != signal.SIGCONT:
+            self.stages.append({"stage": signal.Signals(number).name.removeprefix("SIG"), "at": utc_now()})
+
+    def reap(self) -> None:
+        """Take the exit status of the process, which has ended."""
+        _, status, usage = os.wait4(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self.exit = {
+            "exit_code": code if code >= 0 else None,
+            "signal": signal.Signals(-code).name if code < 0 else None,
+            "user_s": usage.ru_utime,
+            "system_s": usage.ru_stime,
+            "max_rss_bytes": usage.ru_maxrss * 1024,  # kilobytes on Linux, see getrusage(2)
+        }

@@ -1,0 +1,120 @@
+"""The socket pair between a supervisor and its spawner: messages both ways, descriptors one way.
+
+A message is a JSON header and a raw body, so that the spawner passes a job's payload on without reading it.
+Both ends are non-blocking: a stopped spawner must not stop the supervisor, nor the other way round.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+_LENGTHS = struct.Struct("<II")  # of the header, of the body
+_CHUNK = 256 * 1024
+_FDS_AT_ONCE = 64  # more descriptors than can come with one chunk
+
+Message = dict[str, Any]
+
+
+class Link:
+    """One end. Messages that the kernel has no room for wait here and go out with :meth:`flush`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.socket = sock
+        self._in = bytearray()
+        self._fds: deque[int] = deque()
+        self._out: deque[tuple[bytes, int | None]] = deque()
+        self.closed = False
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self.socket.fileno()
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether messages wait for room in the socket."""
+        return bool(self._out)
+
+    def post(self, header: Message, body: bytes = b"", fd: int | None = None) -> None:
+        """Put a message into the outgoing queue. *fd* is sent along and then closed here."""
+        head = orjson.dumps(header)
+        self._out.append((_LENGTHS.pack(len(head), len(body)) + head + body, fd))
+
+    def flush(self) -> bool:
+        """Send what the kernel has room for; returns whether all went out. A dead peer is no error here:
+        end of file is what tells, and it is read in :meth:`receive`.
+        """
+        while self._out:
+            data, fd = self._out[0]
+            try:
+                sent = (
+                    socket.send_fds(self.socket, [data], [fd]) if fd is not None else self.socket.send(data)
+                )
+            except BlockingIOError:
+                return False
+            except (BrokenPipeError, ConnectionResetError):
+                self._drop_unsent()
+                return True
+            if fd is not None:
+                os.close(fd)
+            if sent == len(data):
+                self._out.popleft()
+            else:
+                self._out[0] = (data[sent:], None)
+        return True
+
+    def _drop_unsent(self) -> None:
+        for _, fd in self._out:
+            if fd is not None:
+                os.close(fd)
+        self._out.clear()
+
+    def receive(self) -> list[tuple[Message, bytes]]:
+        """All messages that have come whole. Sets ``closed`` when the peer is gone."""
+        while not self.closed:
+            try:
+                data, fds = self._receive_chunk()
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                data, fds = b"", ()
+            self._fds.extend(fds)
+            self._in += data
+            self.closed = not data
+        return self._whole_messages()
+
+    def _receive_chunk(self) -> tuple[bytes, Sequence[int]]:
+        data, fds, _, _ = socket.recv_fds(self.socket, _CHUNK, _FDS_AT_ONCE)
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        return data, fds
+
+    def _whole_messages(self) -> list[tuple[Message, bytes]]:
+        messages: list[tuple[Message, bytes]] = []
+        while len(self._in) >= _LENGTHS.size:
+            head, body = _LENGTHS.unpack_from(self._in)
+            begin = _LENGTHS.size + head
+            if len(self._in) < begin + body:
+                break
+            header = orjson.loads(bytes(self._in[_LENGTHS.size : begin]))
+            messages.append((header, bytes(self._in[begin : begin + body])))
+            del self._in[: begin + body]
+        return messages
+
+    def take_fd(self) -> int:
+        """The descriptor that came with the oldest message that carries one and was not asked for yet."""
+        return self._fds.popleft()
+
+    def close(self) -> None:
+        """Close this end and every descriptor that nobody took."""
+        self._drop_unsent()
+        while self._fds:
+            os.close(self._fds.popleft())
+        self.socket.close()

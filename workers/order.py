@@ -1,0 +1,39 @@
+"""The order to run one job: what a supervisor tells a spawner, and a spawner the process that it forks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agentsd.workers.link import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One job to run. ``timeout`` and ``grace`` are seconds, ``log_limit`` bytes.
+
+    ``handler`` is ``module:attribute``. What only the job needs (payload, plan, options) travels beside the
+    order as JSON that the spawner does not read.
+    """
+
+    job_id: str
+    plan_id: str
+    phase: str
+    attempt: int
+    handler: str
+    title: str
+    timeout: float
+    grace: float
+    state_root: str
+    log_dir: str
+    log_limit: int
+
+    def to_message(self) -> Message:
+        """As the header of a message."""
+        return {"op": "fork", **{name: getattr(self, name) for name in self.__slots__}}
+
+    @classmethod
+    def from_message(cls, message: Message) -> Order:
+        """From the header of a message."""
+        values: dict[str, Any] = {name: message[name] for name in cls.__slots__}
+        return cls(**values)

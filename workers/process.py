@@ -1,0 +1,143 @@
+"""What the kernel says of processes: identity, children, and the marker that descendants carry.
+
+A pid alone names nobody: it is reused. A process is (boot id, pid namespace, pid, start time), the start
+time in raw clock ticks since boot, because psutil's ``create_time()`` follows the wall clock (a jump of an
+hour moved it by an hour). Linux reads ``/proc``; elsewhere psutil answers (untested).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LINUX = sys.platform == "linux"
+MARKER = "AGENTS_WORKER_ID"
+"""The environment variable that every descendant of a spawner carries from its first instruction on."""
+
+_STATE, _PARENT, _START = 0, 1, 19  # fields of /proc/PID/stat behind the command's name, see proc(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What names a process for ever. ``start`` is raw clock ticks since boot."""
+
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    start: int
+
+    @classmethod
+    def current(cls) -> Identity:
+        """This process."""
+        pid = os.getpid()
+        return cls(boot_id(), pid_namespace(), pid, start_ticks(pid) or 0)
+
+    def is_here(self) -> bool:
+        """Whether pids of that process mean anything to this one: same boot, same pid namespace."""
+        return self.boot_id == boot_id() and self.pid_namespace == pid_namespace()
+
+    def is_alive(self) -> bool:
+        """Whether that very process lives (a zombie does not). Only where :meth:`is_here`."""
+        return start_ticks(self.pid) == self.start and state(self.pid) != "Z"
+
+
+def boot_id() -> str:
+    """What names this boot of this host."""
+    if LINUX:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    import psutil  # noqa: PLC0415 - untested: macOS
+
+    return str(int(psutil.boot_time()))
+
+
+def pid_namespace() -> str:
+    """What names the pid namespace of this process; empty where there are none."""
+    return Path("/proc/self/ns/pid").readlink().name if LINUX else ""
+
+
+def start_ticks(pid: int) -> int | None:
+    """When *pid* started, in raw clock ticks since boot; None if there is no such process."""
+    if LINUX:
+        fields = _stat(pid)
+        return int(fields[_START]) if fields else None
+    import psutil  # noqa: PLC0415 - untested: macOS
+
+    try:
+        return int(psutil.Process(pid).create_time() * 100)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def state(pid: int) -> str | None:
+    """The one-letter state of *pid* (R, S, D, T, Z, see proc(5)); None if there is no such process."""
+    fields = _stat(pid)
+    return fields[_STATE] if fields else None
+
+
+def parent(pid: int) -> int | None:
+    """The parent of *pid*; None if there is no such process."""
+    fields = _stat(pid)
+    return int(fields[_PARENT]) if fields else None
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        text = os.read(fd, 4096)
+    except OSError:  # it was reaped between open and read
+        return None
+    finally:
+        os.close(fd)
+    # The name may hold spaces and parentheses; the last parenthesis ends it.
+    return text[text.rindex(b")") + 2 :].decode().split()
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of *pid*, zombies included; empty if there is no such process.
+
+    Complete for this process itself, as only it reaps its children. For another process the kernel may
+    skip one that exits meanwhile (proc_pid_children(5)): ask until the answer is empty.
+    """
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as listing:  # noqa: PTH123 - half the time
+                found.extend(int(child) for child in listing.read().split())
+        except OSError:
+            continue
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below *pid*, parents before children."""
+    found: list[int] = []
+    waiting = children(pid)
+    while waiting:
+        found.extend(waiting)
+        waiting = [grandchild for child in waiting for grandchild in children(child)]
+    return found
+
+
+def marked(worker_id: str) -> Iterator[int]:
+    """Every process of this user that carries the marker of a supervisor, zombies excepted."""
+    wanted = f"{MARKER}={worker_id}".encode()
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            if entry.stat().st_uid == os.getuid() and wanted in Path(
+                entry.path, "environ"
+            ).read_bytes().split(b"\0"):
+                yield int(entry.name)
+        except OSError:  # ended meanwhile, or not ours to read
+            continue
