@@ -51,7 +51,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """Pyright strict over everything; its Node.js comes from PyPI too."""
-    session.install("pyright[nodejs]>=1.1.390", "nox", "robotframework>=7", *TEST_TOOLS, str(wheel(session)))
+    session.install("pyright[nodejs]>=1.1.390", "nox", *TEST_TOOLS, str(wheel(session)))
     session.run("pyright")
 
 

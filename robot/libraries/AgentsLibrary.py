@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from robot.api.deco import keyword, library
 from support.operator import AGENTS
 from support.patience import eventually
 from support.processes import become_subreaper, nothing_left_behind
@@ -15,14 +14,14 @@ from support.terminal import Terminal
 from support.world import World
 
 
-@library(scope="TEST")
 class AgentsLibrary:
     """One home, one operator and at most one terminal in a test."""
+
+    ROBOT_LIBRARY_SCOPE = "TEST"
 
     def __init__(self) -> None:
         become_subreaper()
 
-    @keyword
     def open_a_new_home(self) -> None:
         """Make an empty state directory, configuration and temporary directory."""
         self.leftovers = ExitStack()
@@ -33,7 +32,6 @@ class AgentsLibrary:
         self.temporary.mkdir()
         self.world.home.environ["TMPDIR"] = str(self.temporary)
 
-    @keyword
     def close_the_home(self) -> None:
         """End what runs, and fail if any process is left after that."""
         try:
@@ -44,12 +42,10 @@ class AgentsLibrary:
         finally:
             self.world.home.remove()
 
-    @keyword
     def set_option(self, key: str, value: str) -> None:
         """Set a configuration key for everything started from now on."""
         self.world.home.set(key, value)
 
-    @keyword
     def run_agents(self, *words: str, exit_code: int = 0, at_most: float = 60) -> str:
         """Run a command; its exit code has to be *exit_code*. Returns what it printed."""
         begun = time.monotonic()
@@ -58,7 +54,6 @@ class AgentsLibrary:
         assert answer.exit_code == exit_code, str(answer)
         return answer.stdout
 
-    @keyword
     def ask_agents(self, *words: str, exit_code: int = 0) -> Any:  # noqa: ANN401 - any JSON
         """Run a command with ``--format json`` and return its data."""
         answer = self.world.operator.ask(*words)
@@ -66,14 +61,12 @@ class AgentsLibrary:
         assert answer.exit_code == exit_code, str(answer)
         return answer.envelope["data"]
 
-    @keyword
     def open_terminal(self, *words: str) -> None:
         """Start ``agents WORDS`` in a terminal of its own."""
         command = [str(AGENTS), *words]
         home = self.world.home
         self.terminals.append(Terminal(command, home.environ, self.world.operator.directory))
 
-    @keyword
     def start_worker_in_terminal(self, *options: str) -> None:
         """Start a worker in a terminal and wait until it takes jobs."""
         self.open_terminal("worker", "start", *options)
@@ -85,29 +78,24 @@ class AgentsLibrary:
         with self.world.home.connect() as client:
             return any(worker.spawner_pid for worker in client.live_workers())
 
-    @keyword
     def press_control_c(self) -> None:
         """Press Ctrl-C in the terminal."""
         self.terminals[-1].press_control_c()
 
-    @keyword
     def close_terminal(self) -> None:
         """Close the terminal's window."""
         self.terminals[-1].close()
 
-    @keyword
     def terminal_should_show(self, text: str, within: float) -> None:
         """Wait until *text* is on the terminal."""
         self.terminals[-1].wait_for_text(text, within)
 
-    @keyword
     def terminal_should_end(self, exit_code: int, within: float) -> None:
         """Wait until the command in the terminal has ended with *exit_code*."""
         terminal = self.terminals[-1]
         code = terminal.wait(within)
         assert code == exit_code, f"exited {code}; seen:\n{terminal.screen}"
 
-    @keyword
     def start_job_that_waits(self) -> str:
         """Enqueue a job that runs until the gate is opened; returns its id once it runs."""
         entered = self.world.home.root / "entered"
@@ -115,42 +103,35 @@ class AgentsLibrary:
         eventually(entered.exists, 10, "the job runs")
         return self.world.job_id
 
-    @keyword
     def start_job_with_stubborn_processes(self) -> str:
         """Enqueue a job whose processes ignore SIGTERM; returns its id once all of them run."""
         self.world.run_job_with_tree("stubborn")
         return self.world.job_id
 
-    @keyword
     def open_gate(self) -> None:
         """Let the waiting job finish."""
         self.world.gate.touch()
 
-    @keyword
     def make_project_with_plan(self) -> str:
         """Make a git project with a plan, create the plan and return its id."""
         self.world.make_plan()
         return self.world.plan_id
 
-    @keyword
     def project_file_should_be(self, name: str, content: str) -> None:
         """Compare a file of the project."""
         found = (self.world.operator.directory / name).read_text().strip()
         assert found == content, f"{name} is {found!r}"
 
-    @keyword
     def job_should_have_ended(self, status: str, reason: str, within: float = 10) -> None:
         """Wait until the job has *status*; its reason has to be *reason*."""
         job = self.world.wait_for(status, within)
         assert job["reason"] == reason, str(job)
 
-    @keyword
     def no_process_of_the_job_should_be_left(self) -> None:
         """Look for every process that the job started."""
         left = self.world.living_job_processes
         assert not left, f"alive: {left}"
 
-    @keyword
     def temporary_directory_should_be_empty(self) -> None:
         """Look for anything that a command left on disk."""
         left = [str(path.relative_to(self.temporary)) for path in Path(self.temporary).rglob("*")]

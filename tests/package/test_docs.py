@@ -1,0 +1,127 @@
+"""The documentation says what the product does: commands, options, keys, codes, reasons, dependencies."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from agentsd.cli.main import cli
+from agentsd.errors import ExitCode
+from agentsd.model import Reason
+from agentsd.plans.file import PLAN_SHAPE, STEP_SHAPE
+from agentsd.store.keys import KEYS
+from agentsd.store.settings import load_settings
+
+PROJECT = Path(__file__).parents[2]
+REFERENCE = PROJECT / "docs" / "reference"
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+
+
+def commands(
+    group: click.Group = cli, words: tuple[str, ...] = ("agents",)
+) -> Iterator[tuple[str, click.Command]]:
+    """Each command with the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, name))
+        elif not command.hidden:
+            yield " ".join((*words, name)), command
+
+
+COMMANDS = dict(commands())
+
+
+def section(page: str, heading: str) -> str:
+    """The text of *page* from the heading to the next one of that level."""
+    found = re.search(rf"^## `{re.escape(heading)}`\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/reference/cli.md has no section `{heading}`"
+    return found[1]
+
+
+def table(page: Path) -> dict[str, list[str]]:
+    """Every row of every table on *page* whose first cell is code: its other cells."""
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", page.read_text(), re.MULTILINE)
+    return {name: [cell.strip() for cell in rest.split(" | ")] for name, rest in rows}
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_and_option_is_in_the_reference(words: str) -> None:
+    """A command without a section, or an option without a word, is not finished."""
+    text = section((REFERENCE / "cli.md").read_text(), words)
+    options = [
+        option for option in COMMANDS[words].params if isinstance(option, click.Option) and not option.hidden
+    ]
+    missing = [option.opts[-1] for option in options if f"`{option.opts[-1]}" not in text]
+
+    assert [name for name in missing if name not in {"--help", "--format"}] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_command_in_the_documentation_exists(page: Path) -> None:
+    """What is printed after a prompt can be typed."""
+    typed = re.findall(r"^\$ (agents [a-z -]*[a-z]|agents --version)", page.read_text(), re.MULTILINE)
+    unknown = [line for line in typed if not any(f"{line} ".startswith(f"{words} ") for words in COMMANDS)]
+
+    assert [line for line in unknown if line != "agents --version"] == []
+
+
+@pytest.mark.parametrize("page", ["config.md", "async_architecture.md"])
+def test_every_key_is_documented_with_its_default(page: str) -> None:
+    """The tables of both pages hold what an untouched installation has in force."""
+    rows = table(REFERENCE / page)
+    settings = load_settings({}, PROJECT / "there is no such file")
+    for key in KEYS.values():
+        shown = rows[key.name][0]
+        documented = [] if shown == "[]" else key.parse(shown)
+
+        assert getattr(settings, key.field) == (tuple(documented) if documented == [] else documented), (
+            key.name
+        )
+
+
+def test_every_exit_code_is_documented() -> None:
+    """One table has them all."""
+    text = (REFERENCE / "exit_codes.md").read_text()
+    codes = {int(number) for number in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+
+    assert {int(code) for code in ExitCode} == codes
+
+
+def test_every_reason_is_documented() -> None:
+    """Whoever sees a reason can look it up."""
+    text = (REFERENCE / "async_architecture.md").read_text()
+
+    assert [reason for reason in Reason if f"| `{reason}` |" not in text] == []
+
+
+def test_every_key_of_a_plan_is_documented() -> None:
+    """Of the plan and of its steps."""
+    rows = table(REFERENCE / "plans.md")
+
+    assert set() == (PLAN_SHAPE.keys() | STEP_SHAPE.keys()) - rows.keys()
+
+
+def test_every_dependency_has_a_reason() -> None:
+    """Nothing is installed on a user's machine for no reason."""
+    config = configparser.ConfigParser()
+    config.read(PROJECT / "setup.cfg")
+    required = {re.split(r"[<>=]", line)[0] for line in config["options"]["install_requires"].split()}
+    listed = re.findall(r"^\| ([\w-]+) \|", (REFERENCE / "dependencies.md").read_text(), re.MULTILINE)
+
+    assert required == set(listed) - {"package"}
+
+
+def test_the_readme_has_the_two_lines() -> None:
+    """One line shows the product, one runs its tests; CI runs the second one."""
+    lines = (PROJECT / "README.md").read_text().splitlines()
+
+    assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/agents demo" in lines
+    assert "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox" in lines
