@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-TEMPORARY = ".agentsd-"
-"""How the names of our temporary files begin."""
+TEMPORARY_PATTERN = ".agentsd-*.tmp"
+"""What the names of our temporary files look like. Snapshots leave them out."""
 
 
 def temporary_beside(path: Path) -> Path:
     """A fresh name in the folder of *path*, so that a rename stays within the file system."""
-    return path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}.tmp")
+    return path.with_name(TEMPORARY_PATTERN.replace("*", secrets.token_hex(8)))
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentsd.plans.durable import TEMPORARY_PATTERN
 from agentsd.plans.git import Git, nul_separated
 from agentsd.plans.repository import Repository
 
@@ -73,7 +74,7 @@ def take(
     """
     nested = [path.rstrip("/") for path in _untracked(git) if path.endswith("/")]
     hidden = [f":(exclude,top,literal){path}" for path in (*nested, *exclude)]
-    git.call("add", "--all", "--", ":/", *hidden)
+    git.call("add", "--all", "--", ":/", f":(exclude,top,glob)**/{TEMPORARY_PATTERN}", *hidden)
     if left_out := nul_separated(forget):
         git.call("update-index", "--force-remove", "-z", "--stdin", stdin=left_out)
     tree = git.text("write-tree")

@@ -1,0 +1,206 @@
+"""The phase ``apply``: bring a plan's change set into the project, wholly or not at all.
+
+The merge happens in the object database; then a journal is written and then the files. A crash in between leaves
+the journal, and the next apply goes on from what it finds: merging the project as it is then with what the first
+one wanted gives exactly the writes that are still missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from agentsd.errors import ApplyConflictError, ConflictError, SandboxError
+from agentsd.model import JSON
+from agentsd.plans import changes, journal, lifecycle, refs, sandbox, snapshot, writes
+from agentsd.plans.changes import Difference
+from agentsd.plans.execute import order_of
+from agentsd.plans.frozen import FrozenPlan
+from agentsd.plans.git import shown
+from agentsd.plans.journal import Journal
+from agentsd.plans.lock import repository_lock
+from agentsd.plans.merge import Merge, merge_into_project
+from agentsd.plans.ports import JobPort
+from agentsd.plans.repository import Repository, open_repository, refuse_unready
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What shall be applied: the change set of *result*, the JSON result of an execute job."""
+
+    plan_id: str
+    plan: FrozenPlan
+    result: Mapping[str, JSON] | None
+    onto_current: bool = False
+    """Apply although another branch is checked out than when the plan was made."""
+
+
+def apply(job: JobPort) -> JSON:
+    """Apply the latest result of the job's plan.
+
+    ApplyConflictError: it does not fit, nothing was written. ConflictError: there is nothing to apply, or the project
+    was edited while files were written, and the next apply goes on. From the first write to the last, cancel and
+    timeout wait.
+    """
+    order = order_of(job)
+    payload = cast("Mapping[str, JSON]", job.payload or {})
+    onto_current = payload.get("onto_current") is True
+    wish = Wish(plan_id=order.plan_id, plan=order.plan, result=order.latest, onto_current=onto_current)
+    repository = _open(job.state_root, wish)
+    with repository_lock(repository, job.state_root, token=job.token):
+        with _prepared(repository, job.state_root, wish) as (entry, writer, resumed):
+            job.token.raise_if_set()
+            with job.shield():
+                _write(repository, job.state_root, entry, writer)
+        if job.options.get("sandbox_cleanup", "on_apply") != "manual":
+            _remove_sandboxes(repository, job.state_root, wish.plan_id)
+    report = _report(entry, resumed=resumed)
+    print(
+        "nothing to apply: the change set is empty"
+        if report["empty"]
+        else f"{len(report['files'])} files written"
+    )
+    return report
+
+
+def check(state_root: Path, wish: Wish) -> dict[str, JSON]:
+    """What an apply would do now; writes no file. ApplyConflictError, ConflictError, SandboxError."""
+    repository = _open(state_root, wish)
+    with (
+        repository_lock(repository, state_root),
+        _prepared(repository, state_root, wish) as (entry, _, resumed),
+    ):
+        return _report(entry, resumed=resumed) | {"kind": "check"}
+
+
+def _open(state_root: Path, wish: Wish) -> Repository:
+    if wish.plan.sandbox == "none":
+        raise ConflictError("The plan ran in the project itself (sandbox: none): there is nothing to apply.")
+    return open_repository(Path(wish.plan.project), state_root)
+
+
+@contextmanager
+def _prepared(
+    repository: Repository, state_root: Path, wish: Wish
+) -> Generator[tuple[Journal, writes.Writer, bool]]:
+    """Everything up to the first write; also whether an earlier apply is resumed."""
+    refuse_unready(repository)
+    _refuse_branch(repository, wish)
+    begun = journal.unfinished(state_root, wish.plan_id)
+    if begun:
+        writes.sweep(repository.work_tree, begun.operations)
+    with snapshot.scratch(state_root) as folder:
+        merge, seen = _settled_merge(repository, state_root, wish, begun)
+        if problems := writes.obstacles(repository.work_tree, merge.operations):
+            raise ApplyConflictError(problems)
+        staged = writes.stage(repository.git, merge.after, merge.operations, folder)
+        entry = _continued(repository, begun, merge) if begun else _entry(repository, wish, merge)
+        yield entry, writes.Writer(repository.work_tree, staged, merge.operations, seen), begun is not None
+
+
+def _refuse_branch(repository: Repository, wish: Wish) -> None:
+    branch = repository.branch()
+    if branch != wish.plan.branch and not wish.onto_current:
+        made, now = (name or "a detached HEAD" for name in (wish.plan.branch, branch))
+        raise ApplyConflictError([(f"the plan was made on {made}, checked out is", now)])
+
+
+def _settled_merge(
+    repository: Repository, state_root: Path, wish: Wish, begun: Journal | None
+) -> tuple[Merge, dict[str, writes.Signature]]:
+    """A merge with a project that did not change while it was made, and the files' signatures."""
+    for _ in range(_TRIES):
+        merge = _merge(repository, state_root, wish, begun)
+        seen = {each.path: writes.signature(repository.work_tree, each.path) for each in merge.operations}
+        again = snapshot.of_project(repository, state_root, parents=[], message="agentsd: check")
+        if repository.git.text("rev-parse", f"{merge.before}^{{tree}}") == again.tree:
+            return merge, seen
+    raise ConflictError(f"{repository.work_tree} keeps changing. Apply when it has come to rest.")
+
+
+def _merge(repository: Repository, state_root: Path, wish: Wish, begun: Journal | None) -> Merge:
+    git = repository.git
+    if begun:
+        merge = merge_into_project(repository, state_root, begun.before, begun.after)
+    else:
+        base, result = _commits(wish)
+        if strays := changes.outside(git, base, result, wish.plan.paths):
+            raise ApplyConflictError(changes.conflicts_outside(strays))
+        merge = merge_into_project(repository, state_root, base, result)
+    missing = [
+        each
+        for each in merge.operations
+        if not (each.old is None and each.new and writes.stands_already(git, each.path, each.new))
+    ]
+    return replace(merge, operations=tuple(missing))
+
+
+def _commits(wish: Wish) -> tuple[str, str]:
+    if wish.result is None or wish.result.get("result") is None:
+        raise ConflictError(f"Plan {wish.plan_id} has no result to apply. Execute it first.")
+    return wish.result["base"], wish.result["result"]
+
+
+def _entry(repository: Repository, wish: Wish, merge: Merge) -> Journal:
+    return Journal(
+        plan_id=wish.plan_id,
+        project=str(repository.work_tree),
+        before=merge.before,
+        after=merge.after,
+        operations=merge.operations,
+    )
+
+
+def _continued(repository: Repository, begun: Journal, merge: Merge) -> Journal:
+    """The journal of a resumed apply: what a revert has to restore is what stood before the *first* one.
+
+    Where the user edited a file in between, the edited file is what stood before.
+    """
+    now = {each.path: each.new for each in changes.differences(repository.git, begun.before, merge.before)}
+    first = {each.path: each for each in begun.operations}
+    combined = dict(first)
+    for each in merge.operations:
+        earlier = first.get(each.path)
+        untouched = earlier is not None and now.get(each.path, earlier.old) in (earlier.old, earlier.new)
+        old = earlier.old if earlier is not None and untouched else each.old
+        combined[each.path] = Difference(each.path, old, each.new)
+    return replace(begun, before=merge.before, after=merge.after, operations=tuple(combined.values()))
+
+
+def _write(repository: Repository, state_root: Path, entry: Journal, writer: writes.Writer) -> None:
+    refs.pin(repository.git, refs.apply_ref(entry.plan_id, "before"), entry.before)
+    refs.pin(repository.git, refs.apply_ref(entry.plan_id, "after"), entry.after)
+    entry.begin(state_root)
+    writer.write()
+    entry.finish(state_root)
+
+
+def _remove_sandboxes(repository: Repository, state_root: Path, plan_id: str) -> None:
+    """Remove what the plan has no use for any more. What resists stays and is said; the apply has succeeded."""
+    for box in sandbox.recorded(state_root, plan_id):
+        try:
+            lifecycle.remove(repository, box)
+        except SandboxError as error:
+            print(str(error), flush=True)
+
+
+def _report(entry: Journal, *, resumed: bool) -> dict[str, JSON]:
+    return {
+        "kind": "applied",
+        "before": entry.before,
+        "after": entry.after,
+        "files": [{"path": shown(each.path), "status": _word(each)} for each in entry.operations],
+        "empty": not entry.operations,
+        "resumed": resumed,
+    }
+
+
+def _word(operation: Difference) -> str:
+    if operation.old is None:
+        return "added"
+    return "deleted" if operation.new is None else "modified"

@@ -1,0 +1,105 @@
+"""What an apply is doing, written down before it begins.
+
+While ``<state>/apply/<plan>.json`` exists, the apply has begun and not finished. When it has, the file becomes
+``<plan>.applied.json``, which a revert needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentsd.errors import ConflictError
+from agentsd.model import JSON
+from agentsd.plans.changes import Difference, Entry
+from agentsd.plans.durable import sync_folders, write_durably
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """One apply: the project *before* and *after* as commits, and the paths that it writes."""
+
+    plan_id: str
+    project: str
+    before: str
+    after: str
+    operations: tuple[Difference, ...]
+
+    def begin(self, state_root: Path) -> None:
+        """Write the journal, durably. From here on the apply has begun."""
+        path = active_path(state_root, self.plan_id)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_durably(path, json.dumps(self._to_json()).encode())
+
+    def finish(self, state_root: Path) -> None:
+        """Say that everything is written."""
+        active = active_path(state_root, self.plan_id)
+        active.replace(applied_path(state_root, self.plan_id))
+        sync_folders([active.parent])
+
+    def _to_json(self) -> dict[str, JSON]:
+        return {
+            "plan_id": self.plan_id,
+            "project": self.project,
+            "before": self.before,
+            "after": self.after,
+            "operations": [
+                {"path": each.path, "old": _pair(each.old), "new": _pair(each.new)}
+                for each in self.operations
+            ],
+        }
+
+
+def active_path(state_root: Path, plan_id: str) -> Path:
+    """Where the journal of an unfinished apply is."""
+    return state_root / "apply" / f"{plan_id}.json"
+
+
+def applied_path(state_root: Path, plan_id: str) -> Path:
+    """Where the journal of a finished apply is."""
+    return state_root / "apply" / f"{plan_id}.applied.json"
+
+
+def unfinished(state_root: Path, plan_id: str) -> Journal | None:
+    """The journal of an apply that has begun and not finished."""
+    return _read(active_path(state_root, plan_id))
+
+
+def latest(state_root: Path, plan_id: str) -> Journal | None:
+    """The journal of the plan's apply, finished or not."""
+    return unfinished(state_root, plan_id) or _read(applied_path(state_root, plan_id))
+
+
+def forget(state_root: Path, plan_id: str) -> None:
+    """Remove what is known about the plan's apply."""
+    for path in (active_path(state_root, plan_id), applied_path(state_root, plan_id)):
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Journal | None:
+    try:
+        data: Mapping[str, JSON] = json.loads(path.read_bytes())
+        operations = tuple(
+            Difference(each["path"], _entry(each["old"]), _entry(each["new"])) for each in data["operations"]
+        )
+        return Journal(
+            plan_id=data["plan_id"],
+            project=data["project"],
+            before=data["before"],
+            after=data["after"],
+            operations=operations,
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConflictError(f"The journal {path} cannot be read: {error}") from error
+
+
+def _pair(entry: Entry | None) -> JSON:
+    return None if entry is None else [entry.mode, entry.oid]
+
+
+def _entry(pair: JSON) -> Entry | None:
+    return None if pair is None else Entry(pair[0], pair[1])

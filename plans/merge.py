@@ -1,0 +1,66 @@
+"""Merging a change set into the project, in git's object database: no file is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentsd.errors import ApplyConflictError
+from agentsd.plans import snapshot
+from agentsd.plans.changes import Difference, differences
+from agentsd.plans.git import Git, shown
+from agentsd.plans.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A merge that is ready to be written: *before* is the project as it stands, *after* as it shall be."""
+
+    before: str
+    after: str
+    operations: tuple[Difference, ...]
+
+
+def merge_into_project(repository: Repository, state_root: Path, base: str, theirs: str) -> Merge:
+    """Merge the commit *theirs*, which grew from *base*, with the project as it is now. ApplyConflictError.
+
+    The snapshot of the project gets *base* as its parent, which makes *base* the merge base whatever happened to
+    the project's history since.
+    """
+    git = repository.git
+    now = snapshot.of_project(repository, state_root, parents=[base], message="agentsd: before the apply")
+    tree = merge_trees(git, now.commit, theirs)
+    after = snapshot.commit(git, tree, [now.commit, theirs], "agentsd: after the apply")
+    operations = tuple(differences(git, now.tree, tree))
+    if links := [difference.path for difference in operations if difference.is_gitlink]:
+        raise ApplyConflictError([("nested repository", shown(path)) for path in links])
+    return Merge(now.commit, after, operations)
+
+
+def merge_trees(git: Git, ours: str, theirs: str) -> str:
+    """The tree that the merge of two commits gives. ApplyConflictError with every conflict by kind and path."""
+    done = git.call("merge-tree", "--write-tree", "-z", "--name-only", ours, theirs, ok=(0, 1))
+    fields = done.stdout.split(b"\0")
+    if done.returncode:
+        raise ApplyConflictError(sorted(set(_conflicts(iter(fields[1:])))))
+    return fields[0].decode()
+
+
+def _conflicts(fields: Iterator[bytes]) -> Iterator[tuple[str, str]]:
+    """The (kind, path) pairs of what ``merge-tree -z`` says after the tree.
+
+    First the conflicted names up to an empty field, then messages: a count, so many paths, a type, a text.
+    """
+    for name in fields:
+        if not name:
+            break
+    for count in fields:
+        if not count.isdigit():
+            break
+        paths = [next(fields) for _ in range(int(count))]
+        kind = next(fields).decode("utf-8", "backslashreplace")
+        next(fields)
+        if kind.startswith("CONFLICT"):
+            for path in paths[:1]:
+                yield kind.removeprefix("CONFLICT (").rstrip(")"), path.decode("utf-8", "backslashreplace")

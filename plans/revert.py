@@ -1,0 +1,65 @@
+"""Undoing an apply: what stood before comes back, where nothing was changed since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentsd.errors import ApplyConflictError, ConflictError
+from agentsd.model import JSON
+from agentsd.plans import changes, journal, snapshot, writes
+from agentsd.plans.changes import Difference, Entry
+from agentsd.plans.git import shown
+from agentsd.plans.journal import Journal
+from agentsd.plans.lock import repository_lock
+from agentsd.plans.repository import Repository, open_repository
+
+
+def revert(state_root: Path, plan_id: str) -> dict[str, JSON]:
+    """Undo the apply of a plan, finished or cut short; running it again after a crash goes on.
+
+    ConflictError if it was never applied, ApplyConflictError (and nothing written) if a file was changed since.
+    """
+    entry = journal.latest(state_root, plan_id)
+    if entry is None:
+        raise ConflictError(f"Plan {plan_id} is not applied, so there is nothing to revert.")
+    repository = open_repository(Path(entry.project), state_root)
+    with repository_lock(repository, state_root), snapshot.scratch(state_root) as folder:
+        writes.sweep(repository.work_tree, entry.operations)
+        back = _operations(repository, state_root, entry)
+        seen = {each.path: writes.signature(repository.work_tree, each.path) for each in back}
+        if problems := writes.obstacles(repository.work_tree, back):
+            raise ApplyConflictError(problems)
+        staged = writes.stage(repository.git, entry.before, back, folder)
+        writes.Writer(repository.work_tree, staged, back, seen).write()
+        journal.forget(state_root, plan_id)
+    return {"kind": "reverted", "files": [{"path": shown(each.path)} for each in back], "empty": not back}
+
+
+def _operations(repository: Repository, state_root: Path, entry: Journal) -> tuple[Difference, ...]:
+    """What has still to be put back. ApplyConflictError names every file that is neither old nor new."""
+    now = snapshot.of_project(
+        repository, state_root, parents=[entry.after], message="agentsd: before the revert"
+    )
+    differing = {each.path: each.new for each in changes.differences(repository.git, entry.after, now.commit)}
+    back: list[Difference] = []
+    changed: list[tuple[str, str]] = []
+    for each in entry.operations:
+        current = _current(repository, each, differing.get(each.path, each.new))
+        if current == each.new:
+            back.append(Difference(each.path, each.new, each.old))
+        elif current != each.old:
+            changed.append(("changed since the apply", shown(each.path)))
+    if changed:
+        raise ApplyConflictError(changed)
+    return tuple(back)
+
+
+def _current(repository: Repository, operation: Difference, listed: Entry | None) -> Entry | None:
+    """What stands at the path; a file that git ignores is not in a snapshot, so it is looked at."""
+    if (
+        listed is None
+        and operation.new
+        and writes.stands_already(repository.git, operation.path, operation.new)
+    ):
+        return operation.new
+    return listed

@@ -1,0 +1,186 @@
+"""What stays behind and how it goes: discarding a plan, surveying sandboxes, cleaning up.
+
+The store is not known here. The caller says which plans and active jobs it has; this compares them with the
+records beside the sandboxes, with ``git worktree list`` and with the disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agentsd.errors import AgentsError, ConflictError
+from agentsd.model import JSON
+from agentsd.plans import capture, journal, lifecycle, refs, sandbox
+from agentsd.plans.git import Git, shown
+from agentsd.plans.lock import repository_lock
+from agentsd.plans.repository import Repository, open_repository
+from agentsd.plans.sandbox import Sandbox
+
+_SCRATCH_SECONDS = 24 * 3600
+_NEEDED = frozenset({"ready", "applying"})
+"""Plan states in which a sandbox is still of use to somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What the store knows of a plan: its state, and the ids of its jobs that are queued or running."""
+
+    state: str
+    active_jobs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a survey found. *removable*: a cleanup takes it away."""
+
+    kind: str
+    path: str
+    detail: str
+    removable: bool = False
+    plan_id: str | None = None
+    job_id: str | None = None
+
+    def to_json(self) -> dict[str, JSON]:
+        """As a JSON object."""
+        return {
+            "kind": self.kind,
+            "path": shown(self.path),
+            "detail": self.detail,
+            "removable": self.removable,
+            "plan_id": self.plan_id,
+            "job_id": self.job_id,
+        }
+
+
+def discard(state_root: Path, plan_id: str, project: Path) -> dict[str, JSON]:
+    """Throw away a plan's sandboxes, snapshots and journal; works when project or sandbox are gone.
+
+    ConflictError while an apply is half done, SandboxError if a sandbox is in use.
+    """
+    if journal.unfinished(state_root, plan_id):
+        raise ConflictError(f"Plan {plan_id} is half applied. Apply it again or revert it, then discard it.")
+    boxes = sandbox.recorded(state_root, plan_id)
+    gone: Mapping[str, str] = {}
+    if project.is_dir():
+        repository = open_repository(project, state_root)
+        with repository_lock(repository, state_root):
+            for box in boxes:
+                lifecycle.remove(repository, box)
+            gone = refs.remove(repository.git, plan_id)
+    else:
+        for box in boxes:
+            sandbox.delete(box)
+    journal.forget(state_root, plan_id)
+    return {"sandboxes": [box.root for box in boxes], "refs": dict(gone)}
+
+
+def survey(state_root: Path, plans: Mapping[str, PlanFacts]) -> list[Finding]:
+    """Every sandbox there is or should be, judged against *plans* (by plan id); changes nothing."""
+    boxes = sandbox.recorded(state_root)
+    findings = [_judge(box, plans.get(box.plan_id)) for box in boxes]
+    findings += [
+        Finding("unknown", str(path), "a folder that no record describes; look at it and remove it by hand")
+        for path in sandbox.unrecorded(state_root)
+    ]
+    findings += _stray_worktrees(state_root, boxes)
+    findings += [
+        Finding("scratch", str(path), "left by a process that was killed", removable=True)
+        for path in _old_scratch(state_root)
+    ]
+    return findings
+
+
+def _judge(box: Sandbox, facts: PlanFacts | None) -> Finding:
+    def finding(kind: str, detail: str, *, removable: bool) -> Finding:
+        return Finding(kind, box.root, detail, removable, box.plan_id, box.job_id)
+
+    if facts is not None and box.job_id in facts.active_jobs:
+        return finding("active", "its job is queued or running", removable=False)
+    if not box.path.is_dir():
+        return finding("missing", "its folder was removed by hand", removable=True)
+    if not box.complete:
+        return finding("incomplete", "its job was killed while it was made", removable=True)
+    if facts is None:
+        return finding("forgotten", "the store knows no such plan", removable=True)
+    if facts.state in _NEEDED:
+        return finding("kept", f"its plan is {facts.state}", removable=False)
+    return finding("leftover", f"its plan is {facts.state}", removable=True)
+
+
+def _stray_worktrees(state_root: Path, boxes: Iterable[Sandbox]) -> Iterator[Finding]:
+    """Worktrees that git has registered below our folder and no record describes."""
+    known = {box.root for box in boxes}
+    ours = f"{sandbox.folder(state_root)}/"
+    for project in sorted({box.project for box in boxes}):
+        listed: list[str] = []
+        with suppress(AgentsError):
+            listed = Git(Path(project)).paths("worktree", "list", "--porcelain", "-z")
+        for line in listed:
+            path = line.removeprefix("worktree ")
+            if path != line and path.startswith(ours) and path not in known:
+                yield Finding(
+                    "stray worktree", path, f"registered in {project}, but there is no record of it"
+                )
+
+
+def cleanup(state_root: Path, plans: Mapping[str, PlanFacts], *, dry_run: bool = False) -> list[Finding]:
+    """Remove what :func:`survey` calls removable; return it. Work that was not captured is captured first.
+
+    What resists is returned with ``removable`` False and the reason.
+    """
+    removable = [finding for finding in survey(state_root, plans) if finding.removable]
+    return removable if dry_run else [_clean(state_root, finding) for finding in removable]
+
+
+def _clean(state_root: Path, finding: Finding) -> Finding:
+    if finding.plan_id is None:
+        sandbox.remove_tree(Path(finding.path))
+        return finding
+    box = next(box for box in sandbox.recorded(state_root, finding.plan_id) if box.job_id == finding.job_id)
+    try:
+        _remove_kept(state_root, box)
+    except (AgentsError, OSError) as error:
+        return replace(finding, removable=False, detail=str(error))
+    return finding
+
+
+def _remove_kept(state_root: Path, box: Sandbox) -> None:
+    """Capture a sandbox unless that was done, then remove it. Without its project only the folder goes."""
+    project = Path(box.project)
+    if not project.is_dir():
+        sandbox.delete(box)
+        return
+    repository = open_repository(project, state_root)
+    with repository_lock(repository, state_root):
+        if box.complete and box.path.is_dir() and not is_captured(repository, box):
+            capture.capture(repository, state_root, box)
+        lifecycle.remove(repository, box)
+
+
+def is_captured(repository: Repository, box: Sandbox) -> bool:
+    """Whether the content of the sandbox is pinned in the repository."""
+    return refs.job_ref(box.plan_id, box.job_id, "result") in refs.listed(repository.git, box.plan_id)
+
+
+def late_result(state_root: Path, plan_id: str, active_jobs: Iterable[str] = ()) -> dict[str, JSON] | None:
+    """The partial result of the plan's newest execute whose job died before it could capture it.
+
+    None if there is none. *active_jobs* are left alone.
+    """
+    active = set(active_jobs)
+    for box in reversed(sandbox.recorded(state_root, plan_id)):
+        if box.job_id in active or not box.complete or not box.path.is_dir():
+            continue
+        if is_captured(open_repository(Path(box.project), state_root), box):
+            return None
+        return capture.capture_late(state_root, box)
+    return None
+
+
+def _old_scratch(state_root: Path) -> list[Path]:
+    oldest = time.time() - _SCRATCH_SECONDS
+    return sorted(path for path in (state_root / "scratch").glob("*") if path.stat().st_mtime < oldest)
