@@ -100,7 +100,7 @@ def coverage_report(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """The wheel, by way of the sdist: equal to what git tracks, and running in a bare environment."""
     install_under_test(session)
-    session.run("pytest", "tests/package", "-m", "wheel", env={"AGENTSD_WHEEL": str(wheel(session))})
+    session.run("pytest", "tests/package/test_wheel.py", env={"AGENTSD_WHEEL": str(wheel(session))})
 
 
 @nox.session
