@@ -1,0 +1,1 @@
+"""The commands of ``agents config``, one module each."""

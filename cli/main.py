@@ -1,0 +1,190 @@
+"""``agents``: the table of commands, and the one place where an error becomes a line and an exit code.
+
+Start-up is part of the product: this module imports click and little more, and each command's
+module is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
+from typing import NoReturn
+
+import click
+
+from agentsd.cli.framework import Entry, LazyGroup, MissingCommandError, format_option
+from agentsd.cli.output import FORMATS, Output, write
+from agentsd.errors import AgentsError, ExitCode
+
+_PLAN = {
+    "create": "Check a plan file, freeze it, and store it as a new plan.",
+    "list": "List plans, newest first.",
+    "show": "Show a plan: its steps, its state, its jobs, its result.",
+    "status": "Show where a plan stands, with the progress of its steps.",
+    "execute": "Run a plan's steps in its sandbox.",
+    "diff": "Show what a plan changed.",
+    "apply": "Bring a plan's changes into the project.",
+    "revert": "Undo an apply.",
+    "logs": "Show the output of a plan's latest job.",
+    "cancel": "Cancel the active job of a plan.",
+    "retry": "Run a plan again that failed or was cancelled.",
+    "discard": "Give a plan up and remove its sandbox.",
+}
+_JOB = {
+    "enqueue": "Put a job into the queue.",
+    "list": "List jobs, newest first.",
+    "show": "Show everything that is known about a job.",
+    "explain": "Say in words what became of a job, and why.",
+    "logs": "Show or follow a job's output.",
+    "wait": "Wait until jobs have ended; exits as they did.",
+    "cancel": "Cancel jobs and end all their processes.",
+    "retry": "Queue a new attempt at a job that has ended.",
+    "prune": "Delete finished jobs, their events and logs.",
+}
+_WORKER = {
+    "start": "Run jobs, in the foreground, until stopped.",
+    "list": "List workers and how they are.",
+    "stop": "Ask a worker to stop.",
+}
+_CONFIG = {
+    "list": "List every key, its value and where that comes from.",
+    "get": "Show the value of a key.",
+    "set": "Set a key in the configuration file.",
+    "unset": "Take a key out of the configuration file.",
+    "path": "Show where the configuration file is.",
+    "check": "Check the file and the environment.",
+}
+
+
+def _group(name: str, summary: str, commands: Mapping[str, str]) -> LazyGroup:
+    return LazyGroup(
+        name, summary, {word: Entry(f"agentsd.cli.{name}.{word}", text) for word, text in commands.items()}
+    )
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from agentsd import __version__  # noqa: PLC0415 - only for this
+
+        write(f"agents {__version__}\n")
+        ctx.exit()
+
+
+root = LazyGroup(
+    "agents",
+    "Runs agents' plans in the background, each job in its own process, and leaves none behind.",
+    {
+        "plan": _group("plan", "Create, run and apply plans.", _PLAN),
+        "job": _group("job", "Look at jobs and steer them.", _JOB),
+        "worker": _group("worker", "Start and stop the workers that run jobs.", _WORKER),
+        "config": _group("config", "Look at the configuration and change it.", _CONFIG),
+        "diagnostics": Entry("agentsd.cli.diagnostics", "Check everything and list every process."),
+        "cleanup": Entry("agentsd.cli.cleanup", "Remove sandboxes and files that nothing needs."),
+        "demo": Entry("agentsd.cli.demo", "See it work, in a directory of its own, in a few seconds."),
+        "completion": Entry("agentsd.cli.completion", "Print the completion script for a shell."),
+    },
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Show the version.",
+        ),
+        format_option(),
+    ],
+)
+
+
+def cli() -> NoReturn:
+    """Run the command line of this process and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows a question mark instead of a traceback.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run ``agents WORDS`` and return the exit code. Errors are shown, never raised."""
+    output = Output(_wished_format(words), _command_of(words))
+    try:
+        _check_format(os.environ.get("AGENTS_FORMAT"))
+        code = root.main(args=list(words), prog_name="agents", standalone_mode=False, obj=output)
+        sys.stdout.flush()
+        return int(code or 0)
+    except BrokenPipeError:
+        return _leave_broken_pipe()
+    except BaseException as error:  # noqa: BLE001 - the last place: nothing may reach the user as a traceback
+        return _show(error, output)
+
+
+def _show(error: BaseException, output: Output) -> int:
+    try:
+        text, code = describe(error)
+        if isinstance(error, MissingCommandError) and output.is_table and error.ctx is not None:
+            write(error.ctx.get_help() + "\n", sys.stderr)
+        else:
+            output.error(text, code)
+    except BrokenPipeError:
+        return _leave_broken_pipe()
+    return code
+
+
+def describe(error: BaseException) -> tuple[str, ExitCode]:
+    """What to say about an error, in one line, and the exit code that it becomes."""
+    if isinstance(error, AgentsError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return "Interrupted.", ExitCode.CANCELLED
+    if isinstance(error, click.UsageError):
+        hint = f" Try '{error.ctx.command_path} --help'." if error.ctx is not None else ""
+        return _one_line(error.format_message()) + hint, ExitCode.USAGE
+    if isinstance(error, click.ClickException):
+        return _one_line(error.format_message()), ExitCode.USAGE
+    if isinstance(error, SystemExit):
+        return str(error), ExitCode.ERROR
+    if os.environ.get("AGENTS_DEBUG"):
+        raise error
+    kind = type(error).__name__
+    return f"{kind}: {_one_line(str(error))} (AGENTS_DEBUG=1 shows where)", ExitCode.ERROR
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _leave_broken_pipe() -> int:
+    """Whoever read our output has enough. Python's own flush at exit must not complain either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return ExitCode.OK
+
+
+def _wished_format(words: Sequence[str]) -> str:
+    """The format to use for errors too, found without parsing: a usage error ends the parsing."""
+    wish = os.environ.get("AGENTS_FORMAT", "table")
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--format":
+            wish = following
+        elif word.startswith("--format="):
+            wish = word.removeprefix("--format=")
+    return wish if wish in FORMATS else "table"
+
+
+def _check_format(wish: str | None) -> None:
+    if wish is not None and wish not in FORMATS:
+        raise click.UsageError(f"AGENTS_FORMAT: expected one of {', '.join(FORMATS)}, got {wish!r}.")
+
+
+def _command_of(words: Sequence[str]) -> str:
+    """The words that name a command, for the envelope: ``job list``."""
+    found: list[str] = []
+    level: LazyGroup | Entry | None = root
+    for word in words:
+        if isinstance(level, LazyGroup) and word in level.entries:
+            level = level.entries[word]
+            found.append(word)
+    return " ".join(found)

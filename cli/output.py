@@ -1,0 +1,207 @@
+"""The one place that prints: tables for people, the JSON envelope and JSON lines for programs.
+
+Results go to stdout, messages to stderr. Nothing else in agentsd writes to either.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
+
+from agentsd.errors import ExitCode
+from agentsd.model import JSON, utc_now
+
+FORMATS = ("table", "json", "jsonl")
+Lines = Callable[[], Iterable[str]]
+"""Makes the lines of the form for people; not called when a program is reading."""
+
+STYLES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "cyan": "36",
+}
+
+
+class Output:
+    """Where one command's result and messages go. One for each run of ``agents``."""
+
+    def __init__(self, form: str, command: str) -> None:
+        """*form* is one of :data:`FORMATS`; *command* is the words after ``agents``."""
+        self.form = form
+        self.command = command
+        self.started = utc_now()
+        self._begin = time.monotonic()
+        self._messages: list[dict[str, str]] = []
+        self.exit_code = ExitCode.OK
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a person is reading."""
+        return self.form == "table"
+
+    def info(self, text: str) -> None:
+        """Tell the person something about what was done."""
+        self._say("info", text, to_stderr=self.form != "json")
+
+    def warn(self, text: str) -> None:
+        """Tell the person something that they should know; on stderr in every format."""
+        self._say("warning", text, to_stderr=True)
+
+    def _say(self, level: str, text: str, *, to_stderr: bool) -> None:
+        self._messages.append({"level": level, "text": text})
+        if to_stderr:
+            words = f"{paint('Warning:', 'yellow', sys.stderr)} {text}" if level == "warning" else text
+            write(words + "\n", sys.stderr)
+
+    def result(
+        self,
+        data: JSON,
+        lines: Lines,
+        *,
+        items: Iterable[JSON] | None = None,
+        exit_code: ExitCode = ExitCode.OK,
+    ) -> ExitCode:
+        """Show what a command found. *items* are what ``jsonl`` shows, one a line (default: *data*)."""
+        if self.form == "table":
+            for line in lines():
+                write(line + "\n")
+        elif self.form == "json":
+            self._envelope(data, exit_code)
+        else:
+            for item in [data] if items is None else items:
+                self.item(item)
+        return exit_code
+
+    def item(self, value: JSON) -> None:
+        """One line of JSON, at once; what streams uses it."""
+        write(json_text(value) + "\n")
+
+    def error(self, text: str, exit_code: ExitCode) -> None:
+        """Say why the command could not do what it was asked to."""
+        if self.form == "table":
+            write(f"{paint('Error:', 'red', sys.stderr)} {text}\n", sys.stderr)
+        else:
+            self._messages.append({"level": "error", "text": text})
+            self._envelope(None, exit_code)
+
+    def _envelope(self, data: JSON, exit_code: int) -> None:
+        envelope = {
+            "command": self.command,
+            "status": "ok" if exit_code == ExitCode.OK else "error",
+            "exit_code": int(exit_code),
+            "data": data,
+            "timing": {
+                "started": self.started,
+                "duration_ms": round((time.monotonic() - self._begin) * 1000, 3),
+            },
+            "messages": self._messages,
+        }
+        write(json_text(envelope, indent=self.form == "json") + "\n")
+
+
+def json_text(value: JSON, *, indent: bool = False) -> str:
+    """*value* as JSON text."""
+    import orjson  # noqa: PLC0415 - a table does not need it
+
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode()
+
+
+def write(text: str, stream: TextIO | None = None) -> None:
+    """Write *text* at once."""
+    target = sys.stdout if stream is None else stream
+    target.write(text)
+    target.flush()
+
+
+def write_bytes(data: bytes) -> None:
+    """Write bytes that are not ours to decode, such as a log or a patch, to stdout."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person sees what is written to *stream*, and control sequences work there."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def has_color(stream: TextIO | None = None) -> bool:
+    """Whether to use colour on *stream* (default: stdout)."""
+    return not os.environ.get("NO_COLOR") and is_terminal(stream or sys.stdout)
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """*text* in a style of :data:`STYLES` if the stream shows colour; an unknown style is none."""
+    code = STYLES.get(style)
+    return f"\x1b[{code}m{text}\x1b[0m" if code and text and has_color(stream) else text
+
+
+def width() -> int:
+    """Columns of the terminal; COLUMNS wins; a pipe has no limit."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size().columns
+    return sys.maxsize
+
+
+def shorten(text: str, limit: int) -> str:
+    """*text* in at most *limit* characters."""
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+
+
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    give: Sequence[str] = (),
+    style: Callable[[str, str], str] = lambda _heading, _cell: "",
+) -> Iterable[str]:
+    """Lines of a table that fits the terminal.
+
+    *right*: headings whose cells stand to the right. *give*: headings whose cells are shortened when
+    the table is too wide, the first one first. *style* names the style of a cell by its heading.
+    """
+    sizes = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
+    excess = sum(sizes) + 2 * (len(sizes) - 1) - width()
+    for name in give:
+        index = headings.index(name)
+        taken = max(0, min(excess, sizes[index] - max(6, len(name))))
+        sizes[index] -= taken
+        excess -= taken
+    yield _row([paint(heading, "bold") for heading in headings], headings, headings, sizes, right)
+    for cells in rows:
+        short = [shorten(cell, size) for cell, size in zip(cells, sizes, strict=True)]
+        painted = [paint(cell, style(name, cell)) for name, cell in zip(headings, short, strict=True)]
+        yield _row(painted, short, headings, sizes, right)
+
+
+def _row(
+    painted: Sequence[str],
+    plain: Sequence[str],
+    headings: Sequence[str],
+    sizes: Sequence[int],
+    right: Sequence[str],
+) -> str:
+    cells: list[str] = []
+    for shown, text, name, size in zip(painted, plain, headings, sizes, strict=True):
+        space = " " * (size - len(text))
+        cells.append(space + shown if name in right else shown + space)
+    return "  ".join(cells).rstrip()
+
+
+def pairs(items: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """Lines of ``name  value``, the names in one column; empty values are left out."""
+    known = [(name, value) for name, value in items if value]
+    space = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        first, *more = value.splitlines()
+        yield f"{paint(name.ljust(space), 'dim')}  {first}"
+        yield from (f"{' ' * space}  {line}" for line in more)

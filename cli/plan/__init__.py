@@ -1,0 +1,1 @@
+"""The commands of ``agents plan``, one module each."""
