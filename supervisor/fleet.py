@@ -189,6 +189,7 @@ class Fleet:
     def cancel(self, running: RunningJob, request: CancelRequest) -> None:
         """Somebody wants this job to end."""
         running.cancel = request
+        self.ledger.beat_due = True  # whoever asked sees that this supervisor has heard
         first = signal.Signals[f"SIG{request.signal}"] if request.signal else signal.SIGTERM
         self.listener(about("job_cancelling", running.job, by=request.by))
         self.end(running, "cancelled", self.settings.cancel_grace, first)

@@ -52,7 +52,7 @@ def end_round(worker: Worker, jobs: Iterable[AsyncJob]) -> list[int]:
         pid for pid, start in leaders if pid not in found and start_ticks(pid) == start and state(pid) != "Z"
     ]
     me = os.getpid()
-    return [pid for pid in found if pid != me and _kill(pid)]
+    return [pid for pid in found if pid != me and kill(pid)]
 
 
 def end_all(worker: Worker, jobs: Iterable[AsyncJob], seconds: float) -> bool:
@@ -66,7 +66,7 @@ def end_all(worker: Worker, jobs: Iterable[AsyncJob], seconds: float) -> bool:
     return True
 
 
-def _kill(pid: int) -> bool:
+def kill(pid: int) -> bool:
     """KILL *pid* if it is still the process that was looked at; returns whether it was there to kill."""
     start = start_ticks(pid)
     if start is None or state(pid) == "Z":

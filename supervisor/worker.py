@@ -106,7 +106,7 @@ class AsyncWorker:
         )
 
     def _register(self) -> None:
-        """Write this supervisor's row; from now on it is seen."""
+        """Write this supervisor's row; from now on others see it."""
         with self.db.write() as tx:
             workers.register(tx, self._row())
 

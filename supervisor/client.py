@@ -1,0 +1,283 @@
+"""The public way in: put jobs in, look at them, cancel them, wait for them.
+
+A client never signals a job of a living owner: it writes the wish and pokes the owner. Only when the owner
+is provably dead does it end what is left, by identity, and finish the row itself.
+"""
+
+from __future__ import annotations
+
+import signal as signals
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
+from agentsd.store import cancel, events, jobs, plans, workers
+from agentsd.store.database import Database, open_store
+from agentsd.store.paths import StateDir, state_dir
+from agentsd.store.settings import Settings, load_settings
+from agentsd.supervisor.wakeup import poke
+
+ACKNOWLEDGE = 5.0
+"""Seconds that a cancel waits for a sign of the job's owner."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOutcome:
+    """What a cancel found. ``acknowledged`` is False if the job's owner gave no sign of life."""
+
+    job: AsyncJob
+    acknowledged: bool
+
+
+class Client:
+    """A connection to the store. A context manager; not for use across fork or threads."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.db, self.settings = db, settings
+
+    @property
+    def state(self) -> StateDir:
+        """The state directory."""
+        return self.db.state
+
+    # -- putting in ---------------------------------------------------------------------------------
+
+    def enqueue(
+        self,
+        phase: str,
+        *,
+        plan_id: str | None = None,
+        payload: JSON = None,
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncJob:
+        """Queue a job, durably, and wake the supervisors.
+
+        *timeout* is seconds (None: ``async.job_timeout``); higher *priority* runs first. With ``execute`` and
+        ``apply`` *plan_id* names the plan. Raises InvalidInputError for a phase that no package registers,
+        ConflictError if the plan has an active job or is in the wrong state, BadPayloadError.
+        """
+        if phase in set(Phase):
+            if plan_id is None:
+                raise InvalidInputError(f"Phase {phase}", expected="the id of a plan", got=None)
+            return self.enqueue_plan(plan_id, Phase(phase), timeout=timeout)
+        self._check_phase(phase)
+        if timeout is not None and timeout <= 0:
+            raise InvalidInputError("timeout", expected="seconds above 0", got=timeout)
+        if plan_id is not None:
+            plans.get(self.db, plan_id)
+        new = jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, priority=priority, timeout=timeout)
+        job = jobs.enqueue(self.db, new)
+        self._poke_all()
+        return job
+
+    def enqueue_plan(self, plan_id: str, phase: Phase, *, timeout: float | None = None) -> AsyncJob:
+        """Queue the execution or the apply of a plan and move the plan. Raises as :meth:`enqueue`."""
+        self.bury_dead_owner(plan_id)
+        limit = timeout if timeout is not None else plan_timeout(self.db, plan_id, phase)
+        with self.db.write() as tx:
+            job = jobs.insert_for_plan(tx, plan_id, phase, timeout=limit)
+        self._poke_all()
+        return job
+
+    def bury_dead_owner(self, plan_id: str) -> None:
+        """If a plan's active job belongs to a supervisor that is provably dead, end it and the job.
+
+        Without this, a plan whose foreground run was killed would be in the way of its next run.
+        """
+        for job in jobs.list_jobs(self.db, statuses=[AsyncJobStatus.RUNNING], plan_id=plan_id):
+            from agentsd.supervisor import takeover  # noqa: PLC0415 - hardly ever needed
+
+            owner = workers.get(self.db, job.worker_id or "")
+            if owner is not None and takeover.is_dead(owner):
+                takeover.bury_owner(self.db, self.settings, job, owner)
+
+    def retry(self, job_id: str) -> AsyncJob:
+        """Queue a new attempt at a job that has ended. Raises ConflictError, NotFoundError."""
+        job = jobs.get(self.db, job_id)
+        with self.db.write() as tx:
+            new = jobs.insert_retry(tx, job)
+        self._poke_all()
+        return new
+
+    def _check_phase(self, phase: str) -> None:
+        from agentsd.workers.phases import registered  # noqa: PLC0415 - reads what is installed
+
+        known = registered()
+        if phase not in known:
+            raise InvalidInputError("phase", expected=f"one of {', '.join(sorted(known))}", got=phase)
+
+    def _poke_all(self) -> None:
+        for worker in workers.list_workers(self.db):
+            poke(worker.socket_path)
+
+    # -- looking ------------------------------------------------------------------------------------
+
+    def get(self, job_id: str) -> AsyncJob:
+        """One job. Raises NotFoundError."""
+        return jobs.get(self.db, job_id)
+
+    def list(
+        self, *, statuses: Iterable[str] = (), plan_id: str | None = None, limit: int | None = None
+    ) -> list[AsyncJob]:
+        """Jobs, newest first."""
+        return jobs.list_jobs(self.db, statuses=statuses, plan_id=plan_id, limit=limit)
+
+    def events(self, job_id: str) -> list[JobEvent]:
+        """What happened to a job, oldest first."""
+        return events.for_job(self.db, job_id)
+
+    def live_workers(self) -> list[Worker]:
+        """The supervisors that run, as far as can be known from here."""
+        from agentsd.supervisor.remnants import is_provably_dead  # noqa: PLC0415
+
+        return [worker for worker in workers.list_workers(self.db) if not is_provably_dead(worker)]
+
+    # -- waiting ------------------------------------------------------------------------------------
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        timeout: float | None = None,
+        on_change: Callable[[AsyncJob], None] | None = None,
+    ) -> AsyncJob:
+        """Wait until a job has ended; follows the successors that a worker queues by itself.
+
+        *on_change* is called with the job whenever it looks different. Raises WaitTimeoutError after
+        *timeout* seconds, NotFoundError.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause, seen = _FIRST_PAUSE, None
+        while True:
+            job = self._latest(jobs.get(self.db, job_id))
+            if job != seen:
+                seen, pause = job, _FIRST_PAUSE
+                if on_change is not None:
+                    on_change(job)
+            if job.status.is_terminal:
+                return job
+            if deadline is not None and time.monotonic() >= deadline:
+                raise WaitTimeoutError(f"Job {job.job_id}", timeout or 0.0)
+            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _latest(self, job: AsyncJob) -> AsyncJob:
+        """The automatic successor of *job*, or of that one, as far as it goes. A person's retry is none."""
+        while job.status is AsyncJobStatus.FAILED:
+            after = jobs.successor(self.db, job.job_id)
+            # The worker queues its successor in the very transaction that ends the job.
+            if after is None or after.created_at != job.finished_at:
+                break
+            job = after
+        return job
+
+    # -- cancelling ---------------------------------------------------------------------------------
+
+    def cancel(
+        self, job_id: str, *, reason: str = "", signal: str | None = None, force: bool = False
+    ) -> CancelOutcome:
+        """Cancel a job: a queued one at once, a running one through its owner.
+
+        *signal* names what its process gets first (``TERM`` by default). Waits up to five seconds for the
+        owner to react; with *force*, a job whose owner does not react is killed from here. Raises
+        InvalidTransitionError if the job has ended, NotFoundError, InvalidInputError.
+        """
+        wanted = _signal_name(signal)
+        with self.db.write() as tx:
+            job = cancel.request_cancel(tx, job_id, why=reason, signal=wanted)
+        if job.status.is_terminal or job.worker_id is None:
+            return CancelOutcome(job, acknowledged=True)
+        owner = workers.get(self.db, job.worker_id)
+        if owner is not None:
+            poke(owner.socket_path)
+        return self._see_to_it(job, owner, force=force)
+
+    def _see_to_it(self, job: AsyncJob, owner: Worker | None, *, force: bool) -> CancelOutcome:
+        """Wait for the owner's sign; do its work if it is dead, or if it is to be forced."""
+        from agentsd.supervisor import takeover  # noqa: PLC0415 - few cancels need it
+
+        if owner is None or takeover.is_dead(owner):
+            return CancelOutcome(takeover.bury_owner(self.db, self.settings, job, owner), acknowledged=True)
+        deadline = time.monotonic() + ACKNOWLEDGE
+        beat = owner.beat
+        while time.monotonic() < deadline:
+            now = jobs.get(self.db, job.job_id)
+            row = workers.get(self.db, owner.worker_id)
+            if now.status.is_terminal or (row is not None and row.beat != beat):
+                return CancelOutcome(now, acknowledged=True)
+            if takeover.is_dead(owner):
+                return CancelOutcome(takeover.bury_owner(self.db, self.settings, job, owner), acknowledged=True)
+            time.sleep(0.01)
+        if force:
+            return CancelOutcome(takeover.force(self.db, job, owner), acknowledged=False)
+        return CancelOutcome(jobs.get(self.db, job.job_id), acknowledged=False)
+
+    # -- workers ------------------------------------------------------------------------------------
+
+    def stop_worker(self, worker_id: str, *, now: bool = False) -> Worker:
+        """Tell a supervisor of this host to stop: gracefully, or with *now* by ending its jobs first.
+
+        Raises NotFoundError, ConflictError if it is not here or not alive.
+        """
+        from agentsd.supervisor.takeover import signal_worker  # noqa: PLC0415
+
+        worker = workers.get(self.db, worker_id)
+        if worker is None:
+            raise NotFoundError("worker", worker_id)
+        if worker.ended_at is not None:
+            raise ConflictError(f"Worker {worker_id} has ended already ({worker.end_reason}).")
+        for _ in range(2 if now else 1):
+            signal_worker(worker, signals.SIGTERM)
+        return worker
+
+    # -- closing ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(state: StateDir | None = None, settings: Settings | None = None) -> Client:
+    """Open the store: that of the environment, unless *state* says another.
+
+    Raises StateDirError, StoreError, ConfigError.
+    """
+    chosen = settings if settings is not None else load_settings()
+    return Client(open_store(state if state is not None else state_dir()), chosen)
+
+
+def plan_timeout(db: Database, plan_id: str, phase: Phase) -> float | None:
+    """Seconds that the frozen plan gives to its execution; None where it says nothing."""
+    if phase is not Phase.EXECUTE:
+        return None
+    return orjson.loads(plans.get(db, plan_id).frozen_json).get("timeout")
+
+
+def _signal_name(text: str | None) -> str | None:
+    """``term``, ``SIGTERM`` or ``15`` as ``TERM``. Raises InvalidInputError."""
+    if text is None:
+        return None
+    name = text.upper().removeprefix("SIG")
+    try:
+        number = signals.Signals(int(name)) if name.isdigit() else signals.Signals[f"SIG{name}"]
+    except (ValueError, KeyError):
+        raise InvalidInputError("signal", expected="a name or number such as TERM, INT, KILL", got=text) from None
+    return number.name.removeprefix("SIG")
+
+

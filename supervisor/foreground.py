@@ -1,0 +1,100 @@
+"""Running one phase of one plan in the foreground: a supervisor that is bounded to that job.
+
+The same machine as in the background, so that a plan behaves the same in both. The row is inserted and
+claimed in one transaction, so no other worker can take it, and this one takes nothing else. INT, TERM and
+HUP cancel the job.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from agentsd.model import AsyncJob, Phase
+from agentsd.store import claims, jobs, workers
+from agentsd.store.claims import CancelRequest
+from agentsd.store.paths import StateDir
+from agentsd.store.settings import Settings
+from agentsd.supervisor.client import Client, plan_timeout
+from agentsd.supervisor.ledger import Written
+from agentsd.supervisor.notices import Listener, silent
+from agentsd.supervisor.running import RunningJob
+from agentsd.supervisor.worker import AsyncWorker
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class ForegroundWorker(AsyncWorker):
+    """A supervisor for one job."""
+
+    def __init__(
+        self,
+        state: StateDir,
+        settings: Settings,
+        plan_id: str,
+        phase: Phase,
+        *,
+        on_progress: Progress,
+        listener: Listener = silent,
+    ) -> None:
+        super().__init__(state, settings, listener=listener)
+        self._plan_id, self._phase, self._on_progress = plan_id, phase, on_progress
+        self.job: AsyncJob | None = None
+
+    def _register(self) -> None:
+        """Write this supervisor's row and its one job, claimed from birth."""
+        self.fleet.on_progress = self._show
+        with self.db.write() as tx:
+            workers.register(tx, self._row())
+            timeout = plan_timeout(self.db, self._plan_id, self._phase)
+            queued = jobs.insert_for_plan(tx, self._plan_id, self._phase, timeout=timeout)
+            self.job = claims.claim_one(tx, self.worker_id, queued.job_id)
+        self._take_own()
+
+    def _take_own(self) -> None:
+        if self.job is not None:
+            self.fleet.take(self.job)
+
+    def _show(self, running: RunningJob) -> None:
+        self._on_progress(orjson.loads(running.progress or "null"))
+
+    def room(self) -> int:
+        """None: this supervisor takes nothing from the queue."""
+        return 0
+
+    def is_to_end(self) -> bool:
+        """As soon as its job has ended."""
+        return True
+
+    def on_signal(self, number: int) -> None:
+        """The first signal cancels the job, the next one kills it."""
+        for running in list(self.fleet.running.values()):
+            if running.cancel is None:
+                why = f"interrupted by {signal.Signals(number).name}"
+                self.fleet.cancel(running, CancelRequest(running.job.job_id, self.db.actor.by, why, None))
+            else:
+                self.fleet.end(running, "cancelled", 0.0, signal.SIGKILL)
+
+    def _act_on(self, written: Written) -> None:
+        super()._act_on(written)
+        # With async.max_attempts a failed job has a successor: that is this run's job, too.
+        for _, _, following in written.finished:
+            if following is not None:
+                with self.db.write() as tx:
+                    self.job = claims.claim_one(tx, self.worker_id, following.job_id)
+                self._take_own()
+
+
+def run_in_foreground(client: Client, plan_id: str, phase: Phase, *, on_progress: Progress) -> AsyncJob:
+    """Run *phase* of a plan to its end, here and now; returns the job as it ended.
+
+    *on_progress* gets the job's progress whenever it changes. Raises ConflictError, NotFoundError.
+    """
+    client.bury_dead_owner(plan_id)
+    worker = ForegroundWorker(client.state, client.settings, plan_id, phase, on_progress=on_progress)
+    worker.run()
+    assert worker.job is not None  # noqa: S101 - the transaction that made it has been committed
+    return client.get(worker.job.job_id)
