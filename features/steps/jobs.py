@@ -144,7 +144,7 @@ def within_none_is_left(context: Context, seconds: int) -> None:
 @then("each running job has a process of its own")
 def each_running_job_has_a_process(context: Context) -> None:
     running = context.world.pids_of_running_jobs()
-    assert sorted(running) == sorted(process.pid for process in context.world.worker.job_processes())
+    assert set(running) == {process.pid for process in context.world.worker.job_processes()}
     assert len(set(running)) == len(running), running
 
 

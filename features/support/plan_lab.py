@@ -111,9 +111,7 @@ class Job:
         code = tool.returncode
         if self.token.is_set:
             raise JobCancelled
-        return Ended(
-            code if code >= 0 else None, signal.Signals(-code).name if code < 0 else None, timed_out
-        )
+        return Ended(code if code >= 0 else None, signal.Signals(-code).name if code < 0 else None, timed_out)
 
     def _wait(self, tool: subprocess.Popen[bytes], timeout: float | None) -> bool:
         """Wait for the tool; end its group when the token is set or its time is over."""

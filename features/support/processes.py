@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import psutil
 
@@ -64,7 +64,7 @@ def reap_orphans() -> None:
 
 
 @contextlib.contextmanager
-def nothing_left_behind(seconds: float = 3.0) -> Iterator[None]:
+def nothing_left_behind(seconds: float = 3.0) -> Generator[None]:
     """Fail if a process started inside is alive *seconds* after the block; and end it in any case.
 
     Needs :func:`become_subreaper`. A failure inside the block is not covered up by the leak.
