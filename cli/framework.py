@@ -93,7 +93,7 @@ class Command(click.Command):
                     formatter.write(f"{' ' * formatter.current_indent}{line.strip()}\n")
 
 
-def command(name: str, *, examples: str = "", **more: Any) -> Callable[[Callable[..., Any]], click.Command]:  # noqa: ANN401
+def define(name: str, *, examples: str = "", **more: Any) -> Callable[[Callable[..., Any]], click.Command]:  # noqa: ANN401
     """Make a function the command *name*. Its docstring is the help; it returns the exit code."""
     return click.command(name, cls=Command, examples=examples, **more)
 

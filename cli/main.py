@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Any
 
 import click
 
@@ -59,9 +59,8 @@ _CONFIG = {
 
 
 def _group(name: str, summary: str, commands: Mapping[str, str]) -> LazyGroup:
-    return LazyGroup(
-        name, summary, {word: Entry(f"agentsd.cli.{name}.{word}", text) for word, text in commands.items()}
-    )
+    entries = {word: Entry(f"agentsd.cli.{name}.{word}", text) for word, text in commands.items()}
+    return LazyGroup(name, summary, entries, params=[format_option()])
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -72,7 +71,27 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
         ctx.exit()
 
 
-root = LazyGroup(
+class Agents(LazyGroup):
+    """The whole command line. Called, it runs this process's arguments and exits."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        *more: Any,  # noqa: ANN401 - what click takes
+        standalone_mode: bool = True,
+        **extra: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Run and exit with the right code, every error shown; without *standalone_mode* return or raise."""
+        if not standalone_mode:
+            return super().main(args, *more, standalone_mode=False, **extra)
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character shows a question mark instead of a traceback.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        sys.exit(run(sys.argv[1:] if args is None else args))
+
+
+cli = Agents(
     "agents",
     "Runs agents' plans in the background, each job in its own process, and leaves none behind.",
     {
@@ -99,25 +118,18 @@ root = LazyGroup(
 )
 
 
-def cli() -> NoReturn:
-    """Run the command line of this process and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character shows a question mark instead of a traceback.
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(words: Sequence[str]) -> int:
     """Run ``agents WORDS`` and return the exit code. Errors are shown, never raised."""
     output = Output(_wished_format(words), _command_of(words))
     try:
         _check_format(os.environ.get("AGENTS_FORMAT"))
-        code = root.main(args=list(words), prog_name="agents", standalone_mode=False, obj=output)
+        code = cli.main(args=list(words), prog_name="agents", standalone_mode=False, obj=output)
         sys.stdout.flush()
         return int(code or 0)
     except BrokenPipeError:
         return _leave_broken_pipe()
+    except SystemExit:  # a shell asked for completions
+        raise
     except BaseException as error:  # noqa: BLE001 - the last place: nothing may reach the user as a traceback
         return _show(error, output)
 
@@ -145,8 +157,6 @@ def describe(error: BaseException) -> tuple[str, ExitCode]:
         return _one_line(error.format_message()) + hint, ExitCode.USAGE
     if isinstance(error, click.ClickException):
         return _one_line(error.format_message()), ExitCode.USAGE
-    if isinstance(error, SystemExit):
-        return str(error), ExitCode.ERROR
     if os.environ.get("AGENTS_DEBUG"):
         raise error
     kind = type(error).__name__
@@ -166,7 +176,7 @@ def _leave_broken_pipe() -> int:
 def _wished_format(words: Sequence[str]) -> str:
     """The format to use for errors too, found without parsing: a usage error ends the parsing."""
     wish = os.environ.get("AGENTS_FORMAT", "table")
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word == "--format":
             wish = following
         elif word.startswith("--format="):
@@ -182,7 +192,7 @@ def _check_format(wish: str | None) -> None:
 def _command_of(words: Sequence[str]) -> str:
     """The words that name a command, for the envelope: ``job list``."""
     found: list[str] = []
-    level: LazyGroup | Entry | None = root
+    level: LazyGroup | Entry | None = cli
     for word in words:
         if isinstance(level, LazyGroup) and word in level.entries:
             level = level.entries[word]

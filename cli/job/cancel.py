@@ -1,0 +1,91 @@
+"""``agents job cancel``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from agentsd.cli.framework import current_output, define
+from agentsd.cli.output import Output
+from agentsd.cli.session import find_job, session
+from agentsd.cli.shapes import shown_job
+from agentsd.errors import AgentsError, ConflictError, ExitCode
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus
+
+if TYPE_CHECKING:
+    from agentsd.supervisor.client import Client
+
+
+@define(
+    "cancel",
+    examples="""agents job cancel 01JABCDE --reason "wrong branch"
+    agents job cancel 01JABCDE 01JBCDEF --wait
+    agents job cancel 01JABCDE --force""",
+)
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the job.")
+@click.option("--signal", metavar="NAME", help="What its process gets first [default: TERM].")
+@click.option("--force", is_flag=True, help="If its worker does not react in 5 s, kill the job from here.")
+@click.option("--wait", is_flag=True, help="Wait until the job has ended.")
+def command(jobs: tuple[str, ...], reason: str, signal: str | None, force: bool, wait: bool) -> ExitCode:
+    """Cancel every JOB: one that waits at once, one that runs with all its processes.
+
+    A running job is asked to stop, and after async.cancel_grace it is killed; it is `cancelled` when none of
+    its processes is left. Exits with 4 if a job had ended already.
+    """
+    with session() as client:
+        ids = [find_job(client, ident) for ident in jobs]
+        return cancel_jobs(client, ids, reason=reason, signal=signal, force=force, wait=wait)
+
+
+def cancel_jobs(  # noqa: PLR0913 - the options of the command
+    client: Client,
+    ids: list[str],
+    *,
+    reason: str,
+    signal: str | None = None,
+    force: bool = False,
+    wait: bool = False,
+) -> ExitCode:
+    """Cancel jobs and show what became of each; of several exit codes the worst."""
+    output = current_output()
+    done: list[tuple[AsyncJob, bool]] = []
+    worst = ExitCode.OK
+    for job_id in ids:
+        try:
+            outcome = client.cancel(job_id, reason=reason, signal=signal, force=force)
+            job = client.wait(job_id) if wait and outcome.acknowledged else outcome.job
+            done.append((job, outcome.acknowledged))
+            worst = max(worst, _judge(job, outcome.acknowledged, output, waited=wait))
+        except AgentsError as error:
+            if len(ids) == 1:
+                raise
+            output.warn(str(error))
+            worst = max(worst, error.exit_code)
+    items: list[dict[str, JSON]] = []
+    if not output.is_table:
+        items = [{**shown_job(client, job), "acknowledged": heard} for job, heard in done]
+    data = {"jobs": items} if len(ids) > 1 else next(iter(items), None)
+    return output.result(data, lambda: [_line(job) for job, _ in done], items=items, exit_code=worst)
+
+
+def _judge(job: AsyncJob, acknowledged: bool, output: Output, *, waited: bool) -> ExitCode:
+    """The exit code for one job. Raises ConflictError if it ended in another way than it was asked to."""
+    if not acknowledged and job.status is not AsyncJobStatus.CANCELLED:
+        output.warn(
+            f"Worker {job.worker_id} has not reacted for 5 s; is it stopped or hung? The request stands."
+            " --force kills the job from here."
+        )
+        return ExitCode.ERROR
+    if waited and job.status is not AsyncJobStatus.CANCELLED:
+        raise ConflictError(
+            f"Job {job.job_id} ended {job.status} ({job.reason}) before it could be cancelled."
+        )
+    return ExitCode.OK
+
+
+def _line(job: AsyncJob) -> str:
+    if job.status is AsyncJobStatus.RUNNING:
+        return f"{job.job_id} is being cancelled"
+    return f"{job.job_id} {job.status} ({job.reason})"

@@ -1,0 +1,59 @@
+"""``agents job enqueue``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from agentsd.cli.framework import Seconds, current_output, define
+from agentsd.cli.session import find_plan, session, warn_without_worker
+from agentsd.errors import ExitCode, InvalidInputError
+from agentsd.model import JSON
+
+
+@define(
+    "enqueue",
+    examples="""agents job enqueue execute --plan 01JABCDE
+    agents job enqueue resize --payload '{"paths": ["a.png"]}' --timeout "5 m"
+    agents job enqueue resize --payload @paths.json
+    make-list | agents job enqueue resize --payload -""",
+)
+@click.argument("phase")
+@click.option("--plan", help="The plan that the job belongs to; execute and apply need one.")
+@click.option("--payload", metavar="JSON|@FILE|-", help="What the phase gets: JSON, a file, or stdin.")
+@click.option("--priority", type=int, default=0, help="Jobs with a higher one run first [default: 0].")
+@click.option("--timeout", type=Seconds(), help="How long it may take [default: async.job_timeout].")
+def command(
+    phase: str, plan: str | None, payload: str | None, priority: int, timeout: float | None
+) -> ExitCode:
+    """Put a job of PHASE into the queue and print its id.
+
+    When this returns, the job is on the disk and a worker knows of it. Never put a secret into a payload.
+    """
+    data, output = read_payload(payload), current_output()
+    with session() as client:
+        plan_id = find_plan(client, plan) if plan is not None else None
+        job = client.enqueue(phase, plan_id=plan_id, payload=data, priority=priority, timeout=timeout)
+        warn_without_worker(client, output)
+    return output.result({"job_id": job.job_id, "status": job.status}, lambda: [job.job_id])
+
+
+def read_payload(text: str | None) -> JSON:
+    """The value that ``--payload`` names. Raises InvalidInputError for a missing file or what is no JSON."""
+    if text is None:
+        return None
+    import orjson  # noqa: PLC0415 - most commands read no JSON
+
+    where, data = "--payload", text.encode()
+    try:
+        if text == "-":
+            where, data = "stdin", sys.stdin.buffer.read()
+        elif text.startswith("@"):
+            where, data = text[1:], Path(text[1:]).read_bytes()
+        return orjson.loads(data)
+    except OSError as error:
+        raise InvalidInputError(where, expected="a file with JSON", got=error.strerror) from None
+    except orjson.JSONDecodeError as error:
+        raise InvalidInputError(where, expected="JSON", got=str(error)) from None

@@ -1,0 +1,127 @@
+"""``agents job explain``: what became of a job, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from agentsd.cli.framework import current_output, define
+from agentsd.cli.session import find_job, session
+from agentsd.cli.words import ago, count, took
+from agentsd.errors import ExitCode
+from agentsd.model import PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, JobEvent, Reason
+from agentsd.store.logs import last_text
+from agentsd.store.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from agentsd.supervisor.client import Client
+
+MEANINGS = {
+    Reason.COMPLETED: "It did its work.",
+    Reason.HANDLER_ERROR: "Its code raised an error.",
+    Reason.STEP_FAILED: "A step of its plan failed.",
+    Reason.EXITED: "Its process ended without a result.",
+    Reason.SIGNALLED: "Its process was ended by a signal that agentsd did not send.",
+    Reason.OUT_OF_MEMORY: "The kernel killed it because memory ran out.",
+    Reason.TIMEOUT: "It took longer than it was allowed to.",
+    Reason.STUCK: "Its worker was silent for too long, so another one ended the job.",
+    Reason.WORKER_LOST: "Its worker died.",
+    Reason.INTERRUPTED: "Its worker was stopped before it was done.",
+    Reason.SPAWN_FAILED: "No process could be started for it.",
+    Reason.BAD_PAYLOAD: "Its payload or its plan cannot be read, or no phase of that name is installed.",
+    Reason.CONFLICT: "Its changes do not fit the project; nothing was written.",
+    Reason.OUTPUT_LIMIT: "It wrote more output than async.log_limit allows.",
+    Reason.CANCELLED: "Somebody cancelled it.",
+    Reason.CANCELLED_BEFORE_START: "Somebody cancelled it before it began.",
+    Reason.DEPENDENCY_FAILED: "A job that it was to follow did not succeed.",
+}
+
+
+@define("explain", examples="agents job explain 01JABCDE")
+@click.argument("job")
+def command(job: str) -> ExitCode:
+    """Say in words where JOB stands or how it ended: what, when, who, why, and what to do."""
+    with session() as client:
+        found = client.get(find_job(client, job))
+        sentences = [*explain(client, found)]
+        last = last_text(client.state.job_logs(found.job_id), 5)
+    if last and found.status in (AsyncJobStatus.FAILED, AsyncJobStatus.CANCELLED):
+        sentences += ["Its last output was:", *(f"    {line}" for line in last)]
+    data = {"job_id": found.job_id, "status": found.status, "reason": found.reason, "explanation": sentences}
+    return current_output().result(data, lambda: sentences)
+
+
+def explain(client: Client, job: AsyncJob) -> Iterable[str]:
+    """Sentences about one job."""
+    of_plan = f" of plan {job.plan_id}" if job.plan_id != job.job_id else ""
+    yield f"Job {job.job_id} is the {job.phase}{of_plan}, attempt {job.attempt}, queued {ago(job.created_at)} ago."
+    if job.retry_of:
+        yield f"It follows job {job.retry_of}."
+    if job.status is AsyncJobStatus.QUEUED:
+        yield from _waiting(client, job)
+    elif job.status is AsyncJobStatus.RUNNING:
+        yield from _running(client, job)
+    else:
+        yield from _ended(client, job)
+
+
+def _waiting(client: Client, job: AsyncJob) -> Iterable[str]:
+    if job.schema_version > PAYLOAD_VERSION:
+        yield (
+            f"It waits for a newer worker: its payload has version {job.schema_version}, and this agentsd "
+            f"knows {PAYLOAD_VERSION}. Upgrade agentsd where the workers run."
+        )
+        return
+    workers = client.live_workers()
+    if not workers:
+        yield "It waits because no worker is running. Start one: agents worker start"
+        return
+    waiting = client.list(statuses=[AsyncJobStatus.QUEUED])
+    before = sum((-each.priority, each.created_at) < (-job.priority, job.created_at) for each in waiting)
+    busy, slots = sum(worker.running for worker in workers), sum(worker.max_workers for worker in workers)
+    yield f"It waits for a free slot: {busy} of {slots} are taken, and {count(before, 'job')} of the queue come first."
+    if all(worker.state == "draining" for worker in workers):
+        yield "Every worker is stopping and takes no more jobs."
+
+
+def _running(client: Client, job: AsyncJob) -> Iterable[str]:
+    alive = any(worker.worker_id == job.worker_id for worker in client.live_workers())
+    yield f"It has been running for {took(job)} in process {job.pid} of worker {job.worker_id}."
+    if not alive:
+        yield "That worker is gone. The next worker to start ends what is left of the job; `agents job cancel` does it now."
+    if job.cancel_requested_at:
+        why = f" ({job.cancel_reason})" if job.cancel_reason else ""
+        yield f"{job.cancel_requested_by} asked to cancel it {ago(job.cancel_requested_at)} ago{why}."
+
+
+def _ended(client: Client, job: AsyncJob) -> Iterable[str]:
+    assert job.reason is not None  # noqa: S101 - the database has no terminal row without one
+    ran = f" after running for {took(job)}" if job.started_at else ""
+    yield f"It ended {job.status} ({job.reason}) {ago(job.finished_at)} ago{ran}. {MEANINGS[job.reason]}"
+    if job.error:
+        yield job.error
+    if job.status is AsyncJobStatus.CANCELLED and job.cancel_requested_by:
+        why = f", because: {job.cancel_reason}" if job.cancel_reason else ", without giving a reason"
+        yield f"It was {job.cancel_requested_by} who cancelled it{why}."
+    for event in client.events(job.job_id):
+        yield from _ladder(event)
+    if job.user_s is not None and job.system_s is not None and job.max_rss_bytes is not None:
+        yield f"It used {format_seconds(job.user_s + job.system_s)} of CPU and at most {format_bytes(job.max_rss_bytes)} of memory."
+    following = _successor(client, job)
+    if following is not None:
+        yield f"Job {following.job_id} followed it; that one is {following.status}."
+
+
+def _ladder(event: JobEvent) -> Iterable[str]:
+    """What was done to end it, stage by stage."""
+    stages = cast("list[dict[str, str]]", event.detail.get("ladder", []))
+    if stages:
+        yield "To end it: " + ", ".join(f"{stage['stage']} at {stage['at']}" for stage in stages) + "."
+
+
+def _successor(client: Client, job: AsyncJob) -> AsyncJob | None:
+    from agentsd.store import jobs  # noqa: PLC0415 - loaded with the client
+
+    return jobs.successor(client.db, job.job_id)

@@ -1,0 +1,90 @@
+"""``agents job show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from agentsd.cli.framework import current_output, define
+from agentsd.cli.output import json_text, paint, pairs
+from agentsd.cli.session import find_job, session
+from agentsd.cli.shapes import job_object, parsed
+from agentsd.cli.words import STATE_STYLES, ago, took
+from agentsd.errors import ExitCode
+from agentsd.model import AsyncJob, JobEvent
+from agentsd.store.logs import last_text
+from agentsd.store.units import format_bytes, format_seconds
+
+LAST_LINES = 10
+
+
+@define("show", examples="agents job show 01JABCDE\nagents job show 01JABCDE --format json | jq .data.result")
+@click.argument("job")
+def command(job: str) -> ExitCode:
+    """Show everything that is known about JOB: its state, its history, what it used, its last output."""
+    with session() as client:
+        found = client.get(find_job(client, job))
+        events = client.events(found.job_id)
+        last = last_text(client.state.job_logs(found.job_id), LAST_LINES)
+    return current_output().result(job_object(found, events), lambda: describe(found, events, last))
+
+
+def describe(job: AsyncJob, events: Iterable[JobEvent], last: list[str]) -> Iterable[str]:
+    """Lines about one job."""
+    yield from pairs(_facts(job))
+    if job.result is not None:
+        yield from ("", paint("Result", "bold"), *json_text(parsed(job.result), indent=True).splitlines())
+    yield from ("", paint("History", "bold"))
+    for event in events:
+        yield from event_lines(event)
+    if last:
+        yield from ("", paint("Last output", "bold"), *(f"  {line}" for line in last))
+
+
+def _facts(job: AsyncJob) -> Iterable[tuple[str, str]]:
+    yield "job", job.job_id
+    yield (
+        "status",
+        paint(job.status, STATE_STYLES.get(job.status, "")) + (f" ({job.reason})" if job.reason else ""),
+    )
+    yield "error", job.error or ""
+    yield "phase", job.phase
+    yield "plan", job.plan_id if job.plan_id != job.job_id else ""
+    yield "attempt", f"{job.attempt}" + (f", retry of {job.retry_of}" if job.retry_of else "")
+    yield "queued", f"{job.created_at} ({ago(job.created_at)} ago)"
+    yield "started", job.started_at or ""
+    yield "finished", job.finished_at or ""
+    yield "took", took(job) if job.started_at else ""
+    yield "timeout", format_seconds(job.timeout) if job.timeout else ""
+    yield "priority", str(job.priority) if job.priority else ""
+    yield "worker", job.worker_id or ""
+    yield "process", str(job.pid) if job.pid and not job.status.is_terminal else ""
+    yield "exit code", str(job.exit_code) if job.exit_code is not None else ""
+    yield "signal", job.signal or ""
+    if job.user_s is not None and job.system_s is not None:
+        yield "CPU", f"{job.user_s:.2f} s user, {job.system_s:.2f} s system"
+    yield "memory", f"{format_bytes(job.max_rss_bytes)} at most" if job.max_rss_bytes else ""
+    if job.cancel_requested_at:
+        yield "cancel", f"requested at {job.cancel_requested_at} by {job.cancel_requested_by}"
+        yield "because", job.cancel_reason or ""
+    yield "payload", json_text(_data(job)) if _data(job) is not None else ""
+    yield "progress", job.progress or ""
+
+
+def _data(job: AsyncJob) -> object:
+    envelope = parsed(job.payload_json)
+    return envelope.get("data") if isinstance(envelope, dict) else envelope  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def event_lines(event: JobEvent) -> Iterable[str]:
+    """Lines about one event: when, what, why, who, and the details."""
+    reason = f" ({event.reason})" if event.reason else ""
+    move = event.to_status or event.from_status or ""
+    if event.from_status == event.to_status:
+        move = str(event.detail.get("requested", event.detail.get("event", "noted")))
+    yield f"  {paint(event.at, 'dim')}  {move}{reason}  by {event.by}, pid {event.pid}"
+    for name, value in event.detail.items():
+        if name == "last_lines" or value is None:
+            continue
+        yield f"      {name}: {value if isinstance(value, str) else json_text(value)}"

@@ -1,0 +1,91 @@
+"""One line on stderr that shows how far a job is; only on a terminal, and gone when it is over."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self, cast
+
+from agentsd.cli.output import Output, is_terminal, paint, shorten, width, write
+from agentsd.cli.shapes import parsed
+from agentsd.cli.words import seconds_between
+from agentsd.model import JSON, AsyncJob
+from agentsd.store.units import format_seconds
+
+SIGNS = {"succeeded": "+", "failed": "x", "running": ">", "skipped": "-", "cancelled": "x"}
+CLEAR = "\r\x1b[K"
+
+
+class ProgressLine:
+    """Rewrites one line in place."""
+
+    def __init__(self, output: Output) -> None:
+        self._on = output.is_table and is_terminal(sys.stderr)
+        self._begin = time.monotonic()
+        self._shown = ""
+
+    def show_job(self, job: AsyncJob) -> None:
+        """Show a job's state and, if it runs, its steps."""
+        if not self._on:
+            return
+        since = job.started_at or job.created_at
+        self._begin = time.monotonic() - seconds_between(since)
+        steps = steps_of(parsed(job.progress))
+        self._write(f"{job.job_id} {job.status}", steps)
+
+    def show_progress(self, progress: JSON) -> None:
+        """Show the progress of the job that runs here."""
+        if self._on:
+            self._write("", steps_of(progress))
+
+    def _write(self, head: str, steps: Sequence[Mapping[str, JSON]]) -> None:
+        elapsed = format_seconds(round(time.monotonic() - self._begin, 1))
+        done = sum(step.get("state") in ("succeeded", "skipped") for step in steps)
+        parts = [head, f"{done}/{len(steps)} steps" if steps else "", elapsed, describe_steps(steps)]
+        text = shorten("  ".join(part for part in parts if part), min(width(), 200) - 1)
+        if text != self._shown:
+            self._shown = text
+            write(CLEAR + text, sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            write(CLEAR, sys.stderr)
+
+
+def steps_of(progress: JSON) -> list[Mapping[str, JSON]]:
+    """The steps in a job's progress; none if it is of another form (phases report what they like)."""
+    if not isinstance(progress, dict):
+        return []
+    steps = cast("dict[str, JSON]", progress).get("steps")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def describe_steps(steps: Sequence[Mapping[str, JSON]]) -> str:
+    """``+build >test  deploy``: each step with the sign of its state."""
+    return "  ".join(f"{SIGNS.get(str(step.get('state')), ' ')}{step.get('name')}" for step in steps)
+
+
+def step_lines(progress: JSON) -> list[str]:
+    """One line for each step: sign, name, state, exit code and how long it took."""
+    lines: list[str] = []
+    for step in steps_of(progress):
+        state = str(step.get("state"))
+        style = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}.get(
+            state, "dim"
+        )
+        begun, ended = step.get("started_at"), step.get("finished_at")
+        lasted = format_seconds(seconds_between(str(begun), str(ended) if ended else None)) if begun else ""
+        code = step.get("exit_code")
+        failed = f"exit code {code}" if code else ""
+        told = "  ".join(
+            part for part in (str(step.get("name")), paint(state, style), lasted, failed) if part
+        )
+        lines.append(f"  {SIGNS.get(state, ' ')} {told}")
+    return lines

@@ -1,0 +1,65 @@
+"""Words for people: how long ago, how long it took, and in which colour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from agentsd.model import AsyncJob
+from agentsd.store.units import format_seconds
+
+STATE_STYLES = {
+    "succeeded": "green",
+    "applied": "green",
+    "ready": "green",
+    "alive": "green",
+    "ok": "green",
+    "failed": "red",
+    "dead": "red",
+    "lost": "red",
+    "error": "red",
+    "cancelled": "yellow",
+    "silent": "yellow",
+    "draining": "yellow",
+    "warning": "yellow",
+    "running": "cyan",
+    "executing": "cyan",
+    "applying": "cyan",
+    "discarded": "dim",
+    "stopped": "dim",
+    "waiting": "dim",
+    "skipped": "dim",
+}
+
+
+def state_style(_heading: str, cell: str) -> str:
+    """The style of a word that names a state; none for any other text."""
+    return STATE_STYLES.get(cell, "")
+
+
+def seconds_between(begin: str, end: str | None = None) -> float:
+    """Seconds from one RFC 3339 time to another (default: now); never negative, as clocks jump."""
+    until = datetime.fromisoformat(end) if end else datetime.now(UTC)
+    return max(0.0, (until - datetime.fromisoformat(begin)).total_seconds())
+
+
+def ago(moment: str | None) -> str:
+    """How long ago a time was, in one unit: ``12s``, ``3m``, ``2h``, ``5d``."""
+    if moment is None:
+        return "-"
+    seconds = seconds_between(moment)
+    for name, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{name}"
+    return f"{int(seconds)}s"
+
+
+def took(job: AsyncJob) -> str:
+    """How long the job ran, or has been running; ``-`` if it did not begin."""
+    if job.started_at is None:
+        return "-"
+    return format_seconds(seconds_between(job.started_at, job.finished_at))
+
+
+def count(number: int, noun: str) -> str:
+    """``1 job``, ``2 jobs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
