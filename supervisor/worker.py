@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from signal import SIGUSR1
 
-import setproctitle
-
 import agentsd
 from agentsd.model import Worker, utc_now
 from agentsd.store import workers
@@ -30,6 +28,7 @@ from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.wakeup import WakeupSocket
 from agentsd.workers import kernel
 from agentsd.workers.process import Identity
+from agentsd.workers.title import set_title
 
 
 class AsyncWorker:
@@ -275,4 +274,4 @@ class AsyncWorker:
         )
         if title != self._title:
             self._title = title
-            setproctitle.setproctitle(title)
+            set_title(title)

@@ -7,6 +7,7 @@ own code a second time, in the child.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import signal
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
-import setproctitle
 
 from agentsd.errors import ApplyConflictError, BadPayloadError, JobCancelled, StepFailedError
 from agentsd.model import JSON, Reason
@@ -28,6 +28,7 @@ from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.frames import FrameWriter, Kind
 from agentsd.workers.order import Order
+from agentsd.workers.title import set_title
 from agentsd.workers.token import CancellationToken
 
 GO = b"G"
@@ -74,7 +75,7 @@ def _become_job(order: Order, channel_fd: int, spawner: int) -> socket.socket:
     _open_output(Path(order.log_dir))
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.chdir("/")
-    setproctitle.setproctitle(order.title)
+    set_title(order.title)
     channel = socket.socket(fileno=channel_fd)
     channel.setblocking(True)
     return channel
@@ -82,8 +83,6 @@ def _become_job(order: Order, channel_fd: int, spawner: int) -> socket.socket:
 
 def _keep_only(channel_fd: int) -> int:
     """Close every descriptor but the standard ones and the channel, which moves to a high number."""
-    import fcntl  # noqa: PLC0415 - loaded by the spawner already
-
     kept = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, _CHANNEL_FD)
     os.closerange(3, kept)
     os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])

@@ -18,8 +18,6 @@ import time
 from importlib import import_module
 from typing import NoReturn
 
-import setproctitle
-
 from agentsd.workers import kernel
 from agentsd.workers.board import Board
 from agentsd.workers.child import SPAWNER_IGNORES, run_job
@@ -28,6 +26,7 @@ from agentsd.workers.link import Link, Message
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, start_ticks, state
 from agentsd.workers.sweep import PAUSE, sweep_round
+from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
 SLICE = 0.005
@@ -241,7 +240,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     kernel.adopt_orphans()
     worker_id, preload = sys.argv[1], sys.argv[2].split(",") if sys.argv[2] else []
-    setproctitle.setproctitle(f"agents spawner {worker_id}")
+    set_title(f"agents spawner {worker_id}")
     link = Link(socket.socket(fileno=int(os.environ.pop(LINK_FD_VARIABLE))))
     os.set_inheritable(link.fileno(), False)
     if problem := _preload(preload):
