@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, cast
 
-from agentsd.cli.output import Output, is_terminal, paint, shorten, width, write
+from agentsd.cli.output import Output, is_terminal, paint, shorten, write
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import seconds_between
 from agentsd.model import JSON, AsyncJob
@@ -44,7 +45,7 @@ class ProgressLine:
         elapsed = format_seconds(round(time.monotonic() - self._begin, 1))
         done = sum(step.get("state") in ("succeeded", "skipped") for step in steps)
         parts = [head, f"{done}/{len(steps)} steps" if steps else "", elapsed, describe_steps(steps)]
-        text = shorten("  ".join(part for part in parts if part), min(width(), 200) - 1)
+        text = shorten("  ".join(part for part in parts if part), _columns() - 1)
         if text != self._shown:
             self._shown = text
             write(CLEAR + text, sys.stderr)
@@ -57,6 +58,14 @@ class ProgressLine:
     ) -> None:
         if self._shown:
             write(CLEAR, sys.stderr)
+
+
+def _columns() -> int:
+    """The width of the terminal on stderr."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def steps_of(progress: JSON) -> list[Mapping[str, JSON]]:

@@ -1,0 +1,54 @@
+"""``agents plan diff``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from agentsd.cli.framework import current_output, define
+from agentsd.cli.output import has_color, write_bytes
+from agentsd.cli.plan.results import change_words, find_change
+from agentsd.cli.session import find_plan, session
+from agentsd.errors import ConflictError, ExitCode
+
+
+@define(
+    "diff",
+    examples="""agents plan diff 01JABCDE
+    agents plan diff --stat 01JABCDE
+    agents plan diff 01JABCDE | git apply --check""",
+)
+@click.argument("plan")
+@click.option("--stat", is_flag=True, help="Only the files, and how much changed in each.")
+def command(plan: str, stat: bool) -> ExitCode:
+    """Show what PLAN changed, as a patch that `git apply` takes.
+
+    That is the result of its latest success; without one, what its latest attempt had done when it ended.
+    """
+    from agentsd.plans.changes import diff_text  # noqa: PLC0415 - knows git
+    from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
+
+    output = current_output()
+    with session() as client:
+        row = plans.get(client.db, find_plan(client, plan))
+        change = find_change(client, row)
+        root = client.state.root
+    result = change.result
+    if result.get("base") is None or result.get("result") is None:
+        raise ConflictError(
+            f"Plan {row.plan_id} ran in the project itself (sandbox: none): there is no diff."
+        )
+    if change.is_partial:
+        output.warn("This plan has not succeeded: these are the partial changes of its latest attempt.")
+    color = output.is_table and has_color()
+    text = diff_text(
+        Path(row.project), result["base"], result["result"], state_root=root, stat=stat, color=color
+    )
+    if output.is_table:
+        write_bytes(text)
+        if not text:
+            output.info(f"Changed: {change_words(result)}.")
+        return ExitCode.OK
+    data = {"plan_id": row.plan_id, "job_id": change.job_id, **result, "diff": text.decode(errors="replace")}
+    return output.result(data, list)

@@ -1,0 +1,49 @@
+"""``agents plan list``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from agentsd.cli.framework import current_output, define
+from agentsd.cli.output import table
+from agentsd.cli.session import session
+from agentsd.cli.shapes import plan_item
+from agentsd.cli.words import ago, state_style
+from agentsd.errors import ExitCode
+from agentsd.model import PlanRow, PlanState
+
+SHOWN = 50
+"""Plans in a table unless ``--limit`` says otherwise."""
+
+
+@define("list", examples="agents plan list\nagents plan list --state ready --format json")
+@click.option("--state", multiple=True, type=click.Choice([*PlanState]), help="Only these; repeatable.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), help=f"At most so many; 0: all [default: {SHOWN} in a table]."
+)
+def command(state: tuple[str, ...], limit: int | None) -> ExitCode:
+    """List plans, newest first."""
+    from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
+
+    output = current_output()
+    wanted = (SHOWN if output.is_table else 0) if limit is None else limit
+    with session() as client:
+        found = plans.list_plans(client.db, states=state, limit=wanted + 1 if wanted else None)
+    shown = found[:wanted] if wanted else found
+    if limit is None and len(found) > len(shown):
+        output.info(f"The newest {wanted} are shown; --limit 0 shows all.")
+    items = [] if output.is_table else [plan_item(plan) for plan in shown]
+    return output.result({"plans": items}, lambda: _lines(shown), items=items)
+
+
+def _lines(plans: list[PlanRow]) -> Iterable[str]:
+    if not plans:
+        return ["There are no such plans. Make one: agents plan create FILE"]
+    rows = [
+        (plan.plan_id, plan.state, plan.name, Path(plan.project).name, ago(plan.updated_at)) for plan in plans
+    ]
+    headings = ("PLAN", "STATE", "NAME", "PROJECT", "CHANGED")
+    return table(headings, rows, right=("CHANGED",), give=("PROJECT", "NAME", "PLAN"), style=state_style)

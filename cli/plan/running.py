@@ -1,0 +1,73 @@
+"""Running a phase of a plan: here and now, or by a worker, as ``async.enabled`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from agentsd.cli.framework import current_output
+from agentsd.cli.progress import ProgressLine, step_lines
+from agentsd.cli.session import find_plan, session, warn_without_worker
+from agentsd.cli.shapes import parsed
+from agentsd.cli.words import took
+from agentsd.errors import ExitCode
+from agentsd.model import AsyncJob, AsyncJobStatus, Phase
+
+if TYPE_CHECKING:
+    from agentsd.supervisor.client import Client
+
+
+def run_phase(ident: str, phase: Phase) -> ExitCode:
+    """Run *phase* of the plan that *ident* names; with ``async.enabled`` only queue it."""
+    with session() as client:
+        plan_id = find_plan(client, ident)
+        if client.settings.enabled:
+            job = client.enqueue_plan(plan_id, phase)
+            return show_queued(client, job)
+        return run_here(client, plan_id, phase)
+
+
+def show_queued(client: Client, job: AsyncJob) -> ExitCode:
+    """Show a job that was queued; say so if nobody is there to run it."""
+    output = current_output()
+    warn_without_worker(client, output)
+    return output.result({"job_id": job.job_id, "status": job.status}, lambda: [job.job_id])
+
+
+def run_here(client: Client, plan_id: str, phase: Phase) -> ExitCode:
+    """Run in the foreground, with the progress of the steps on a terminal; Ctrl-C cancels."""
+    from agentsd.supervisor.foreground import run_in_foreground  # noqa: PLC0415 - the whole supervisor
+    from agentsd.supervisor.outcome import exit_code_for  # noqa: PLC0415
+
+    output = current_output()
+    with ProgressLine(output) as line:
+        job = run_in_foreground(client, plan_id, phase, on_progress=line.show_progress)
+    for text in _story(job):
+        output.info(text)
+    code = exit_code_for(job)
+    return output.result(
+        {"job_id": job.job_id, "status": job.status}, lambda: [f"{job.job_id} {job.status}"], exit_code=code
+    )
+
+
+def _story(job: AsyncJob) -> Iterable[str]:
+    """What a person wants to know of a run that has just ended; it goes to stderr."""
+    from agentsd.cli.plan.results import change_words  # noqa: PLC0415 - not needed when it is queued
+
+    yield from step_lines(parsed(job.progress))
+    result = parsed(job.result)
+    if job.status is not AsyncJobStatus.SUCCEEDED:
+        yield f"{job.phase} {job.status} ({job.reason}) after {took(job)}: {job.error or 'no message'}"
+        yield f"agents job logs {job.job_id} shows its output."
+    elif job.phase == Phase.EXECUTE:
+        yield _executed(job, result)
+    else:
+        yield f"Applied in {took(job)}: {change_words(result) if result else 'nothing'}."
+
+
+def _executed(job: AsyncJob, result: object) -> str:
+    from agentsd.cli.plan.results import change_words  # noqa: PLC0415 - see above
+
+    words = change_words(result) if isinstance(result, dict) else "nothing"  # pyright: ignore[reportUnknownArgumentType]
+    hint = "" if words == "nothing" else f" Look: agents plan diff {job.plan_id}"
+    return f"Done in {took(job)}, changed: {words}.{hint}"

@@ -1,0 +1,54 @@
+"""``agents plan status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from agentsd.cli.framework import current_output, define
+from agentsd.cli.output import paint
+from agentsd.cli.progress import step_lines
+from agentsd.cli.session import find_plan, session
+from agentsd.cli.shapes import parsed, plan_item, shown_job
+from agentsd.cli.words import STATE_STYLES, took
+from agentsd.errors import ExitCode
+from agentsd.model import AsyncJob, PlanRow, PlanState
+
+NEXT = {
+    PlanState.DRAFT: "agents plan execute {0}",
+    PlanState.READY: "agents plan diff {0}, then agents plan apply {0}",
+    PlanState.FAILED: "agents plan logs {0}, then agents plan retry {0}",
+    PlanState.CANCELLED: "agents plan retry {0}",
+    PlanState.APPLYING: "agents plan apply {0} finishes it, agents plan revert {0} undoes it",
+    PlanState.APPLIED: "agents plan revert {0} undoes it",
+}
+
+
+@define(
+    "status",
+    examples="agents plan status 01JABCDE\nagents plan status 01JABCDE --format json | jq .data.state",
+)
+@click.argument("plan")
+def command(plan: str) -> ExitCode:
+    """Show where PLAN stands: its state, its latest job with the progress of the steps, and what to do next."""
+    from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
+
+    with session() as client:
+        row = plans.get(client.db, find_plan(client, plan))
+        job = next(iter(client.list(plan_id=row.plan_id, limit=1)), None)
+        shown = shown_job(client, job) if job else None
+    return current_output().result({**plan_item(row), "job": shown}, lambda: _lines(row, job))
+
+
+def _lines(plan: PlanRow, job: AsyncJob | None) -> Iterable[str]:
+    yield f"{plan.name} {plan.plan_id} is {paint(plan.state, STATE_STYLES.get(plan.state, ''))}"
+    if job is not None:
+        reason = f" ({job.reason})" if job.reason else ""
+        ran = f" for {took(job)}" if job.started_at else ""
+        yield f"{job.phase} {job.job_id} {job.status}{reason}{ran}"
+        yield from step_lines(parsed(job.progress))
+        if job.error:
+            yield job.error
+    if plan.state in NEXT and (job is None or job.status.is_terminal):
+        yield f"Next: {NEXT[plan.state].format(plan.plan_id)}"

@@ -1,0 +1,55 @@
+"""``agents worker list``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from agentsd.cli.framework import current_output, define
+from agentsd.cli.output import table
+from agentsd.cli.session import session
+from agentsd.cli.shapes import worker_item
+from agentsd.cli.words import ago, state_style
+from agentsd.cli.worker.health import health_of
+from agentsd.errors import ExitCode
+from agentsd.model import Worker
+
+HEADINGS = ("WORKER", "HEALTH", "PID", "RUNS", "DONE", "BEAT", "STARTED", "HOST")
+
+
+@define("list", examples="agents worker list\nagents worker list --all --format json")
+@click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
+def command(every: bool) -> ExitCode:
+    """List workers, newest first: how they are, what they run, when they last gave a sign of life."""
+    from agentsd.store import workers  # noqa: PLC0415 - loaded with the client
+
+    with session() as client:
+        found = [(row, health_of(row)) for row in workers.list_workers(client.db, include_ended=every)]
+    items = [worker_item(row, health) for row, health in found]
+    return current_output().result({"workers": items}, lambda: _lines(found), items=items)
+
+
+def _lines(found: list[tuple[Worker, str]]) -> Iterable[str]:
+    if not found:
+        return ["No worker is running. Start one: agents worker start"]
+    return worker_table(found)
+
+
+def worker_table(found: Iterable[tuple[Worker, str]]) -> Iterable[str]:
+    """A table of workers and their health."""
+    rows = [
+        (
+            row.worker_id,
+            health,
+            str(row.pid),
+            f"{row.running}/{row.max_workers}",
+            str(row.jobs_processed),
+            ago(row.last_heartbeat),
+            ago(row.started_at),
+            row.host,
+        )
+        for row, health in found
+    ]
+    right = ("PID", "RUNS", "DONE", "BEAT", "STARTED")
+    return table(HEADINGS, rows, right=right, give=("HOST", "WORKER"), style=state_style)
