@@ -161,12 +161,12 @@ def _continued(repository: Repository, begun: Journal, merge: Merge) -> Journal:
 
     Where the user edited a file in between, the edited file is what stood before.
     """
-    now = {each.path: each.new for each in changes.differences(repository.git, begun.before, merge.before)}
+    now = changes.entries(repository.git, merge.before)
     first = {each.path: each for each in begun.operations}
     combined = dict(first)
     for each in merge.operations:
         earlier = first.get(each.path)
-        untouched = earlier is not None and now.get(each.path, earlier.old) in (earlier.old, earlier.new)
+        untouched = earlier is not None and now.get(each.path) in (earlier.old, earlier.new)
         old = earlier.old if earlier is not None and untouched else each.old
         combined[each.path] = Difference(each.path, old, each.new)
     return replace(begun, before=merge.before, after=merge.after, operations=tuple(combined.values()))

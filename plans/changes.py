@@ -109,6 +109,16 @@ def _entry(mode: str, oid: str) -> Entry | None:
     return None if mode == _NULL_MODE else Entry(mode, oid)
 
 
+def entries(git: Git, commit: str) -> dict[str, Entry]:
+    """Every path of a commit's tree with what stands there."""
+    listed: dict[str, Entry] = {}
+    for line in git.paths("ls-tree", "-r", "-z", "--full-tree", commit):
+        facts, _, path = line.partition("\t")
+        mode, _, oid = facts.split(" ")
+        listed[path] = Entry(mode, oid)
+    return listed
+
+
 def outside(git: Git, base: str, result: str, places: Iterable[str]) -> list[str]:
     """The changed paths that no pattern of *places* covers; none if there are no patterns."""
     excluded = [f":(exclude,glob){place}" for place in places]

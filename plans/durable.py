@@ -36,7 +36,7 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 def sync_folders(folders: Iterable[Path]) -> None:
     """Make the names in *folders* durable."""
     for folder in sorted(set(folders)):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(descriptor)

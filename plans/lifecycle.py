@@ -37,8 +37,8 @@ def remove(repository: Repository, box: Sandbox) -> None:
     """Take a sandbox away: its registration, its folder, its record. SandboxError if somebody is in it."""
     if users := sandbox.users_of(box.path):
         raise SandboxError(f"{box.root} is in use by process {', '.join(map(str, users))}; it stays.")
-    STRATEGIES[box.strategy].unregister(repository, box)
     try:
+        STRATEGIES[box.strategy].unregister(repository, box)
         sandbox.delete(box)
     except OSError as error:
         raise SandboxError(f"{box.root} could not be removed: {error}") from error

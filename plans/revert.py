@@ -40,11 +40,11 @@ def _operations(repository: Repository, state_root: Path, entry: Journal) -> tup
     now = snapshot.of_project(
         repository, state_root, parents=[entry.after], message="agentsd: before the revert"
     )
-    differing = {each.path: each.new for each in changes.differences(repository.git, entry.after, now.commit)}
+    standing = changes.entries(repository.git, now.commit)
     back: list[Difference] = []
     changed: list[tuple[str, str]] = []
     for each in entry.operations:
-        current = _current(repository, each, differing.get(each.path, each.new))
+        current = _current(repository, each, standing.get(each.path))
         if current == each.new:
             back.append(Difference(each.path, each.new, each.old))
         elif current != each.old:

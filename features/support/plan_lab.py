@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import textwrap
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from agentsd.errors import JobCancelled
+from agentsd.errors import AgentsError, JobCancelled
 from agentsd.plans.apply import Wish, apply
 from agentsd.plans.execute import execute
 from agentsd.plans.file import load_plan
@@ -32,15 +33,19 @@ class Token:
 
     @property
     def is_set(self) -> bool:
+        """Whether it is set."""
         return self._event.is_set()
 
     def set(self) -> None:
+        """Ask the job to end."""
         self._event.set()
 
     def wait(self, timeout: float | None) -> bool:
+        """Wait for it to be set."""
         return self._event.wait(timeout)
 
     def raise_if_set(self) -> None:
+        """Raise JobCancelled if it is set."""
         if self.is_set:
             raise JobCancelled
 
@@ -78,11 +83,13 @@ class Job:
     shielded: int = 0
 
     def progress(self, value: JSON) -> None:
+        """Remember what was told."""
         self.told.append(value)
         self.on_progress(value)
 
     @contextmanager
     def shield(self) -> Generator[None]:
+        """Count the times it was raised."""
         self.shielded += 1
         yield
 
@@ -95,6 +102,7 @@ class Job:
         timeout: float | None = None,
         output: Path | None = None,
     ) -> Ended:
+        """Run a tool to its end."""
         assert output is not None
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("ab") as file:
@@ -134,6 +142,11 @@ class Job:
                 return
 
 
+def result_of(error: AgentsError | JobCancelled) -> dict[str, JSON]:
+    """The result that an error carries."""
+    return cast("dict[str, JSON]", error.result)
+
+
 class Lab:
     """A project in a fresh folder, with a first commit, and what a test does to it."""
 
@@ -153,20 +166,24 @@ class Lab:
         self.commit()
 
     def commit(self) -> None:
+        """Commit the whole work tree."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=a commit")
 
     def git(self, *args: str) -> str:
+        """Run git in the project."""
         done = subprocess.run(["git", *args], cwd=self.project, check=True, capture_output=True)
         return os.fsdecode(done.stdout).rstrip("\n")
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
+        """Write files of the project."""
         for name, content in files.items():
             path = self.project / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def read(self, name: str) -> str:
+        """Read a file of the project."""
         return (self.project / name).read_text()
 
     def plan(self, text: str) -> FrozenPlan:
@@ -177,7 +194,7 @@ class Lab:
 
     def shell(self, script: str, more: str = "") -> FrozenPlan:
         """A plan with one step that runs *script*."""
-        lines = "\n".join("      " + line for line in script.splitlines())
+        lines = "\n".join("      " + line for line in textwrap.dedent(script).strip().splitlines())
         return self.plan(f"{more}\nsteps:\n  - run: |\n{lines}\n")
 
     def job(
@@ -187,6 +204,7 @@ class Lab:
         plan_id: str = "PLAN",
         **more: JSON,
     ) -> Job:
+        """Make a job on a plan; *latest* is the result that an apply shall apply."""
         self.jobs += 1
         job_id = f"JOB{self.jobs:03d}"
         order = {
@@ -198,14 +216,17 @@ class Lab:
         return Job(job=Info(job_id), plan=order, state_root=self.state, log_dir=log_dir, **more)
 
     def execute(self, plan: FrozenPlan, **more: JSON) -> dict[str, JSON]:
+        """Run a plan and return its result."""
         result: dict[str, JSON] = execute(self.job(plan, **more))
         return result
 
     def apply(self, plan: FrozenPlan, result: Mapping[str, JSON] | None, **more: JSON) -> dict[str, JSON]:
+        """Apply a result and return the report."""
         report: dict[str, JSON] = apply(self.job(plan, result, **more))
         return report
 
     def wish(self, plan: FrozenPlan, result: Mapping[str, JSON] | None, plan_id: str = "PLAN") -> Wish:
+        """What a dry run asks for."""
         return Wish(plan_id=plan_id, plan=plan, result=result)
 
     def untouchables(self) -> dict[str, object]:

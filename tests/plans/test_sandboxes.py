@@ -1,0 +1,519 @@
+"""Sandboxes: complete, isolated, and no trace of them in the user's repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.plan_lab import Lab, Token, result_of
+
+from agentsd.errors import GitError, JobCancelled, SandboxError
+from agentsd.plans import capture, git, lifecycle, refs, repository, sandbox, snapshot
+from agentsd.plans.include import bring
+from agentsd.plans.lock import repository_lock
+from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.strategies import STRATEGIES
+
+EVERY = ["worktree", "clone", "copy"]
+
+
+def make(lab: Lab, strategy: str, plan_id: str = "P", include: tuple[str, ...] | None = None) -> Sandbox:
+    request = Request(plan_id=plan_id, job_id="J", strategy=strategy, include=include)
+    return lifecycle.create(opened(lab), lab.state, request)
+
+
+def opened(lab: Lab) -> repository.Repository:
+    return repository.open_repository(lab.project, lab.state)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if ".git" not in path.relative_to(folder).parts and not path.is_dir()
+    )
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_a_sandbox_holds_the_work_tree_as_it_is(lab: Lab, strategy: str) -> None:
+    lab.write({"README": "edited\n", "staged": "s", "untracked/file": "u", ".gitignore": "ignored\n"})
+    lab.git("add", "staged")
+    lab.write({"ignored": "secret"})
+    lab.git("rm", "--cached", "--quiet", "README")
+    before = lab.untouchables()
+
+    box = make(lab, strategy)
+
+    assert names(box.path) == [".gitignore", "README", "staged", "untracked/file"]
+    assert (box.path / "README").read_text() == "edited\n"
+    assert lab.untouchables() == before
+    assert lab.git("fsck", "--strict") == ""
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_nothing_of_a_removed_sandbox_is_left(lab: Lab, strategy: str) -> None:
+    before = (lab.untouchables(), lab.git("worktree", "list"), names(lab.project / ".git" / "worktrees"))
+    box = make(lab, strategy)
+    (box.path / "cache").mkdir()
+    (box.path / "cache" / "file").touch()
+    (box.path / "cache").chmod(0o500)
+
+    lifecycle.remove(opened(lab), box)
+
+    assert not box.path.exists()
+    assert names(lab.state / "sandboxes") == []
+    assert (
+        lab.untouchables(),
+        lab.git("worktree", "list"),
+        names(lab.project / ".git" / "worktrees"),
+    ) == before
+    assert not (lab.project / ".git" / "worktrees").exists()
+
+
+def test_an_edit_of_the_same_size_in_the_same_instant_is_seen(lab: Lab) -> None:
+    """Racy git: the index says the file is as old as itself, so its size alone proves nothing."""
+    lab.write({"README": "aaaa"})
+    lab.git("add", "README")
+    lab.write({"README": "bbbb"})
+    index = (lab.project / ".git" / "index").stat()
+    os.utime(lab.project / "README", ns=(index.st_atime_ns, index.st_mtime_ns))
+
+    assert (make(lab, "worktree").path / "README").read_text() == "bbbb"
+
+
+def test_the_head_can_be_the_base(lab: Lab) -> None:
+    lab.write({"README": "edited"})
+
+    result = lab.execute(lab.shell("cat README > copy"), options={"sandbox_base": "head"})
+
+    assert lab.git("show", f"{result['result']}:copy") == "one\ntwo\nthree"
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_hooks_and_a_hook_environment_change_nothing(
+    lab: Lab, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("post-checkout", "reference-transaction", "post-index-change"):
+        hook = lab.project / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\ntouch hook-ran\nexit 1\n")
+        hook.chmod(0o755)
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+
+    result = lab.execute(lab.shell("echo x > made", f"sandbox: {strategy}"))
+
+    assert [file["path"] for file in result["files"]] == ["made"]
+
+
+def test_stale_locks_of_git_do_not_matter(lab: Lab) -> None:
+    (lab.project / ".git" / "index.lock").touch()
+
+    result = lab.execute(lab.shell('echo x > made; touch "$(git rev-parse --git-dir)/index.lock"'))
+
+    assert [file["path"] for file in result["files"]] == ["made"]
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_what_the_steps_do_with_git_does_not_matter(lab: Lab, strategy: str) -> None:
+    """Diff by tree: commits, branches and a moved HEAD in the sandbox count as what they leave in its files."""
+    script = """
+        echo x > committed
+        if git -C . rev-parse --show-toplevel 2>/dev/null | grep -qx "$PWD"; then
+            git checkout --quiet -b agent-branch
+            git add committed
+            git -c user.name=a -c user.email=a@b commit --quiet -m work
+        fi
+        echo y > uncommitted
+    """
+    result = lab.execute(lab.shell(script, f"sandbox: {strategy}"))
+
+    assert [file["path"] for file in result["files"]] == ["committed", "uncommitted"]
+    assert lab.git("show", f"{result['ref']}:uncommitted") == "y"
+
+
+def test_a_clone_shares_neither_stash_nor_branches_nor_config(lab: Lab) -> None:
+    lab.git("config", "filter.none.clean", "cat")
+    (lab.project / ".git" / "info").mkdir(exist_ok=True)
+    (lab.project / ".git" / "info" / "exclude").write_text("excluded\n")
+    before = lab.untouchables()
+    script = """
+        git config filter.none.clean | grep -qx cat
+        git config alias.mine status
+        git branch agent
+        echo x >> README; git -c user.name=a -c user.email=a@b stash --quiet
+        touch excluded made
+    """
+    result = lab.execute(lab.shell(script, "sandbox: clone"))
+
+    assert [file["path"] for file in result["files"]] == ["made"]
+    assert lab.untouchables() == before
+    assert lab.git("branch", "--list") == "* main"
+    assert lab.git("stash", "list") == ""
+
+
+@pytest.mark.parametrize("strategy", ["worktree", "clone"])
+def test_a_sandbox_that_lost_its_git_directory_is_still_captured(lab: Lab, strategy: str) -> None:
+    script = "rm -rf .git; echo x > made"
+    result = lab.execute(lab.shell(script, f"sandbox: {strategy}"))
+    assert [file["path"] for file in result["files"]] == ["made"]
+
+
+def test_a_worktree_that_was_unregistered_is_still_captured(lab: Lab) -> None:
+    script = 'git worktree remove -f -f .; mkdir "$AGENTS_SANDBOX"; echo x > "$AGENTS_SANDBOX/made"'
+    result = lab.execute(lab.shell(script))
+    assert {"path": "made", "status": "added"} in result["files"]
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_included_files_come_along_and_are_never_captured(lab: Lab, strategy: str) -> None:
+    lab.write(
+        {".gitignore": ".env\nbuild/\nlinks/\n", ".env": "SECRET", "build/out": "o", "tracked.env": "t"}
+    )
+    (lab.project / ".env").chmod(0o600)
+    (lab.project / "build" / "link").symlink_to("out")
+    box = make(lab, strategy, include=(".env", "build/", "tracked.env"))
+
+    assert box.included == (".env", "build/link", "build/out")
+    assert (box.path / ".env").stat().st_mode & 0o777 == 0o600
+    assert (box.path / "build" / "link").is_symlink()
+
+    (box.path / ".gitignore").write_text("")
+    captured = capture.capture(opened(lab), lab.state, box)
+    assert [change.path for change in captured.changes.files] == [".gitignore"]
+
+
+def test_the_shared_list_of_includes_is_the_default(lab: Lab) -> None:
+    lab.write({".gitignore": ".env*\n", ".env": "a", ".env.local": "b", ".worktreeinclude": ".env\n"})
+
+    assert make(lab, "worktree").included == (".env",)
+    assert make(lab, "worktree", "Q", include=()).included == ()
+
+
+def test_an_include_never_goes_through_a_link_or_over_a_file(lab: Lab) -> None:
+    lab.write({".gitignore": "data/*\n", "data/x": "x"})
+    target = lab.folder / "box"
+    outside = lab.folder / "outside"
+    outside.mkdir()
+    target.mkdir()
+    (target / "data").symlink_to(outside)
+    assert bring(opened(lab), target, ["data/x"], lab.state) == ()
+    assert list(outside.iterdir()) == []
+
+    (target / "data").unlink()
+    (target / "data").mkdir()
+    (target / "data" / "x").write_text("there")
+    assert bring(opened(lab), target, ["data/x"], lab.state) == ()
+    assert (target / "data" / "x").read_text() == "there"
+
+
+def test_an_include_takes_neither_fifos_nor_repositories(lab: Lab) -> None:
+    lab.write({".gitignore": "x/\n"})
+    (lab.project / "x" / "repo").mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", "x/repo"], cwd=lab.project, check=True)
+    os.mkfifo(lab.project / "x" / "fifo")
+
+    assert make(lab, "worktree", include=("x/",)).included == ()
+
+
+def test_sixteen_at_once_leave_nothing_but_themselves(lab: Lab) -> None:
+    before = lab.untouchables()
+
+    def run(number: int) -> list[str]:
+        with repository_lock(opened(lab), lab.state):
+            box = make(lab, EVERY[number % 3], f"P{number}")
+        (box.path / f"file{number}").touch()
+        with repository_lock(opened(lab), lab.state):
+            captured = capture.capture(opened(lab), lab.state, box)
+            lifecycle.remove(opened(lab), box)
+        return [change.path for change in captured.changes.files]
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(run, range(16)))
+
+    assert found == [[f"file{number}"] for number in range(16)]
+    assert lab.untouchables() == before
+    assert lab.git("worktree", "list").count("\n") == 0
+    assert lab.git("branch", "--list") == "* main"
+    assert lab.git("fsck") == ""
+    assert list((lab.state / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("MERGE_HEAD", "A merge is in progress"), ("rebase-merge", "A rebase is in progress")],
+)
+def test_a_repository_in_the_middle_of_something_is_refused(lab: Lab, name: str, reason: str) -> None:
+    (lab.project / ".git" / name).touch()
+
+    with pytest.raises(SandboxError, match=reason):
+        make(lab, "worktree")
+
+
+def test_a_repository_without_a_commit_is_refused(bare_lab: Lab) -> None:
+    bare_lab.git("init", "--quiet")
+
+    with pytest.raises(SandboxError, match="has no commit yet"):
+        make(bare_lab, "worktree")
+
+
+def test_a_bare_repository_is_refused(tmp_path: Path, state_root: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path)], check=True)
+
+    with pytest.raises(SandboxError, match="bare repository"):
+        repository.open_repository(tmp_path, state_root)
+
+
+def test_a_broken_repository_is_reported_in_gits_words(lab: Lab) -> None:
+    (lab.project / ".git" / "config").write_text("[core\n")
+
+    with pytest.raises(GitError, match="bad config"):
+        opened(lab)
+
+
+def test_an_old_git_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "MINIMUM_VERSION", (999, 0))
+
+    with pytest.raises(SandboxError, match=r"is too old: sandboxes need git 999\.0"):
+        git.require_version()
+
+
+def test_no_git_at_all_is_said(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(SandboxError, match="Cannot run git"):
+        opened(lab)
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_a_sandbox_that_cannot_be_made_leaves_nothing(lab: Lab, strategy: str) -> None:
+    lab.write({".gitattributes": "README filter=broken\n"})
+    lab.git("config", "filter.broken.smudge", "exit 1; cat")
+    lab.git("config", "filter.broken.required", "true")
+    lab.git("config", "filter.broken.clean", "cat")
+
+    with pytest.raises(SandboxError, match="could not be made"):
+        make(lab, strategy)
+
+    assert names(lab.state / "sandboxes") == []
+    assert lab.git("worktree", "list").count("\n") == 0
+
+
+@pytest.mark.parametrize("spoil", ["index", "file"])
+def test_a_half_made_sandbox_is_not_complete(lab: Lab, spoil: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a kill during `git worktree add`: no index, or not every file."""
+    worktree = STRATEGIES["worktree"]
+    whole = worktree.make
+
+    def half(repo: repository.Repository, box: Sandbox) -> None:
+        whole(repo, box)
+        _, index = worktree.view(repo, box)
+        (index if spoil == "index" else box.path / "README").unlink()
+
+    monkeypatch.setattr(worktree, "make", half)
+
+    with pytest.raises(SandboxError, match=r"has no index|is incomplete"):
+        make(lab, "worktree")
+
+
+def test_an_incomplete_sandbox_is_never_captured(lab: Lab) -> None:
+    box = sandbox.planned(opened(lab), lab.state, Request(plan_id="P", job_id="J", strategy="copy"), "base")
+
+    with pytest.raises(SandboxError, match="was never complete"):
+        capture.capture(opened(lab), lab.state, box)
+
+
+def test_a_sandbox_is_not_made_over_another(lab: Lab) -> None:
+    make(lab, "copy")
+
+    with pytest.raises(SandboxError, match="exists already"):
+        make(lab, "copy")
+
+
+def test_a_sandbox_in_use_stays(lab: Lab) -> None:
+    box = make(lab, "worktree")
+    sleeper = subprocess.Popen(["sleep", "60"], cwd=box.path)
+    try:
+        with pytest.raises(SandboxError, match=f"in use by process {sleeper.pid}"):
+            lifecycle.remove(opened(lab), box)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    assert box.path.is_dir()
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_nested_repositories_are_refused_by_name(lab: Lab, strategy: str) -> None:
+    script = """
+        git init --quiet nested
+        git init --quiet full
+        cd full; touch x; git add x; git -c user.name=a -c user.email=a@b commit --quiet -m x; cd ..
+        touch made
+    """
+    if strategy == "worktree":
+        script += "    git add full 2>/dev/null\n"
+
+    with pytest.raises(SandboxError, match="full, nested") as caught:
+        lab.execute(lab.shell(script, f"sandbox: {strategy}"))
+
+    result = result_of(caught.value)
+    assert result["kind"] == "partial"
+    assert result["refused"] == ["full", "nested"]
+    assert result["files"] == [{"path": "made", "status": "added"}]
+    assert result["sandbox_kept"] is True
+
+
+def test_a_submodule_of_the_project_stays_as_it_is(lab: Lab) -> None:
+    inner = lab.folder / "inner"
+    shutil.copytree(lab.project, inner)
+    lab.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "sub")
+    lab.commit()
+    pointer = lab.git("rev-parse", "HEAD:sub")
+
+    result = lab.execute(lab.shell("touch made"))
+    assert [file["path"] for file in result["files"]] == ["made"]
+
+    script = f"git update-index --cacheinfo 160000,{lab.git('rev-parse', 'HEAD')},sub; touch made"
+    with pytest.raises(SandboxError, match="nested git repositories"):
+        lab.execute(lab.shell(script))
+    assert lab.git("rev-parse", "refs/agents/PLAN/JOB002/result:sub") == pointer
+
+
+def test_a_nested_repository_of_the_user_is_left_out(lab: Lab) -> None:
+    subprocess.run(["git", "init", "--quiet", "mine"], cwd=lab.project, check=True)
+
+    assert names(make(lab, "worktree").path) == ["README"]
+
+
+def test_state_inside_the_project_is_not_in_the_snapshot(lab: Lab) -> None:
+    lab.state = lab.project / "state"
+    lab.write({"state/agents.db": "x"})
+
+    assert names(make(lab, "worktree").path) == ["README"]
+
+
+def test_ignored_files_are_counted(lab: Lab) -> None:
+    lab.write({".gitignore": "*.o\nbuild/\n"})
+
+    result = lab.execute(lab.shell("touch a.o b.o; mkdir build; touch build/x build/y"))
+
+    assert (result["ignored"], result["empty"]) == (3, True)
+
+
+def test_outside_git_a_plan_works_on_a_copy(bare_lab: Lab) -> None:
+    bare_lab.write({"a": "1", "b/c": "2"})
+    plan = bare_lab.shell("echo 3 > a; rm b/c; test ! -e .git")
+
+    result = bare_lab.execute(plan)
+    again = bare_lab.execute(bare_lab.shell("test $(cat a) = 1"), options={"sandbox_cleanup": "on_terminal"})
+
+    assert result["files"] == [{"path": "a", "status": "modified"}, {"path": "b/c", "status": "deleted"}]
+    assert again["empty"]
+    assert again["sandbox_kept"] is False
+    assert names(bare_lab.project) == ["a", "b/c"]
+
+
+def test_an_empty_project_outside_git_works_too(bare_lab: Lab) -> None:
+    assert bare_lab.execute(bare_lab.shell("touch made"))["files"] == [{"path": "made", "status": "added"}]
+
+
+def test_a_worktree_of_the_user_can_be_the_project(lab: Lab) -> None:
+    lab.git("worktree", "add", "--quiet", str(lab.folder / "linked"))
+    lab.project = lab.folder / "linked"
+
+    result = lab.execute(lab.shell("touch made"))
+
+    assert [file["path"] for file in result["files"]] == ["made"]
+
+
+def test_a_broken_index_does_not_stop_a_snapshot(lab: Lab) -> None:
+    (lab.project / ".git" / "index").write_bytes(b"garbage")
+
+    taken = snapshot.of_project(opened(lab), lab.state, parents=[], message="x")
+
+    assert taken.tree == lab.git("rev-parse", "HEAD^{tree}")
+
+
+def test_a_sandbox_is_removed_at_once_if_the_settings_say_so(lab: Lab) -> None:
+    result = lab.execute(lab.shell("touch made"), options={"sandbox_cleanup": "on_terminal"})
+
+    assert result["sandbox_kept"] is False
+    assert not Path(result["sandbox"]).exists()
+    assert lab.git("show", f"{result['result']}:made") == ""
+
+
+def test_a_sandbox_in_use_outlives_its_plan(lab: Lab) -> None:
+    script = "sleep 60 > /dev/null 2>&1 & echo $! > ../../../sleeper"
+    result = lab.execute(lab.shell(script), options={"sandbox_cleanup": "on_terminal"})
+    os.kill(int((lab.state / "sleeper").read_text()), 9)
+
+    assert result["sandbox_kept"] is True
+    assert Path(result["sandbox"]).is_dir()
+
+
+def test_the_lock_waits_and_says_who_waited(lab: Lab) -> None:
+    with (
+        repository_lock(opened(lab), lab.state),
+        pytest.raises(SandboxError, match=r"held by another process for 0\.05 s"),
+        repository_lock(opened(lab), lab.state, wait=0.05),
+    ):
+        pass
+
+
+def test_a_cancel_ends_the_wait_for_the_lock(lab: Lab) -> None:
+    token = Token()
+    token.set()
+    with (
+        repository_lock(opened(lab), lab.state),
+        pytest.raises(JobCancelled),
+        repository_lock(opened(lab), lab.state, token=token),
+    ):
+        pass
+
+
+def test_a_lock_that_was_released_is_taken(lab: Lab) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with repository_lock(opened(lab), lab.state, token=Token()):
+            order.append("second")
+
+    with ThreadPoolExecutor(1) as pool:
+        with repository_lock(opened(lab), lab.state):
+            waiting = pool.submit(second)
+            order.append("first")
+        waiting.result(timeout=30)
+    assert order == ["first", "second"]
+
+
+def test_a_repository_that_cannot_be_written_is_locked_elsewhere(lab: Lab) -> None:
+    found = opened(lab)
+    (lab.project / ".git" / "agentsd.lock").mkdir()
+
+    with repository_lock(found, lab.state):
+        assert (lab.state / "locks" / f"{found.ident}.lock").is_file()
+
+
+def test_only_refs_of_ours_are_listed_and_removed(lab: Lab) -> None:
+    make(lab, "copy", "P")
+    make(lab, "copy", "PP")
+    found = opened(lab)
+
+    gone = refs.remove(found.git, "P")
+
+    assert list(gone) == ["refs/agents/P/J/base"]
+    assert list(refs.listed(found.git)) == ["refs/agents/PP/J/base"]
+
+
+def test_records_that_are_none_are_passed_over(lab: Lab) -> None:
+    box = make(lab, "copy")
+    (box.record.parent / "broken.json").write_text("{}")
+    (box.record.parent / "stranger").mkdir()
+
+    assert sandbox.recorded(lab.state) == [box]
+    assert sandbox.recorded(lab.state, "other") == []
+    assert sandbox.unrecorded(lab.state) == [box.record.parent / "stranger"]

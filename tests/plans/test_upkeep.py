@@ -1,0 +1,200 @@
+"""What stays behind: told apart rightly, captured before it goes, and nothing of a stranger's removed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.plan_lab import Lab
+
+from agentsd.errors import ConflictError, SandboxError
+from agentsd.plans import journal, refs, sandbox, upkeep
+from agentsd.plans.journal import Journal
+from agentsd.plans.lifecycle import create
+from agentsd.plans.repository import open_repository
+from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.upkeep import PlanFacts
+
+
+def abandoned(lab: Lab, plan_id: str = "PLAN", job_id: str = "JOB") -> Sandbox:
+    """A sandbox as a job leaves it that was killed while its steps ran."""
+    request = Request(plan_id=plan_id, job_id=job_id, strategy="worktree")
+    box = create(open_repository(lab.project, lab.state), lab.state, request)
+    (box.path / "made").write_text("precious\n")
+    return box
+
+
+def kinds(lab: Lab, **plans: PlanFacts) -> list[tuple[str, bool]]:
+    return [(found.kind, found.removable) for found in upkeep.survey(lab.state, plans)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind", "removable"),
+    [
+        (None, "forgotten", True),
+        (PlanFacts("executing", frozenset({"JOB"})), "active", False),
+        (PlanFacts("ready"), "kept", False),
+        (PlanFacts("applying"), "kept", False),
+        (PlanFacts("applied"), "leftover", True),
+        (PlanFacts("failed", frozenset({"OTHER"})), "leftover", True),
+    ],
+)
+def test_a_sandbox_is_judged_by_its_plan(
+    lab: Lab, facts: PlanFacts | None, kind: str, removable: bool
+) -> None:
+    abandoned(lab)
+
+    assert kinds(lab, **({"PLAN": facts} if facts else {})) == [(kind, removable)]
+
+
+def test_a_folder_that_is_gone_and_one_half_made_are_told(lab: Lab) -> None:
+    first, second = abandoned(lab), abandoned(lab, job_id="JOB2")
+    sandbox.remove_tree(first.path)
+    replace(second, complete=False).save()
+
+    assert sorted(kinds(lab)) == [("incomplete", True), ("missing", True)]
+    assert all(found.removable for found in upkeep.cleanup(lab.state, {}))
+    assert sandbox.recorded(lab.state) == []
+    assert lab.git("worktree", "list").count("\n") == 0
+
+
+def test_what_nobody_recorded_is_told_and_stays(lab: Lab) -> None:
+    box = abandoned(lab)
+    stranger = box.path.parent / "stranger"
+    lab.git("worktree", "add", "--quiet", "--detach", str(stranger))
+
+    found = upkeep.survey(lab.state, {"PLAN": PlanFacts("ready")})
+    assert [each.kind for each in found] == ["kept", "unknown", "stray worktree"]
+    assert [each.path for each in found[1:]] == [str(stranger), str(stranger)]
+    assert found[1].to_json()["removable"] is False
+
+    assert upkeep.cleanup(lab.state, {"PLAN": PlanFacts("ready")}) == []
+    assert stranger.is_dir()
+
+
+def test_a_cleanup_captures_before_it_removes(lab: Lab) -> None:
+    box = abandoned(lab)
+
+    assert [found.kind for found in upkeep.cleanup(lab.state, {}, dry_run=True)] == ["forgotten"]
+    assert box.path.is_dir()
+
+    upkeep.cleanup(lab.state, {})
+    assert not box.path.exists()
+    assert lab.git("show", "refs/agents/PLAN/JOB/result:made") == "precious"
+
+
+def test_a_cleanup_does_not_capture_twice(lab: Lab) -> None:
+    box = abandoned(lab)
+    upkeep.late_result(lab.state, "PLAN")
+    (box.path / "made").unlink()
+
+    upkeep.cleanup(lab.state, {})
+
+    assert lab.git("show", "refs/agents/PLAN/JOB/result:made") == "precious"
+
+
+def test_a_cleanup_says_what_resists(lab: Lab) -> None:
+    box = abandoned(lab)
+    sleeper = subprocess.Popen(["sleep", "60"], cwd=box.path)
+    try:
+        found = upkeep.cleanup(lab.state, {})
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+    assert [(each.removable, "in use" in each.detail) for each in found] == [(False, True)]
+    assert box.path.is_dir()
+
+
+def test_a_cleanup_works_when_the_project_is_gone(lab: Lab) -> None:
+    abandoned(lab)
+    lab.project.rename(lab.folder / "elsewhere")
+
+    assert kinds(lab) == [("forgotten", True)]
+    upkeep.cleanup(lab.state, {})
+
+    assert sandbox.recorded(lab.state) == []
+
+
+def test_old_scratch_folders_go_and_young_ones_stay(lab: Lab) -> None:
+    for name in ("old", "young"):
+        (lab.state / "scratch" / name).mkdir(parents=True)
+    os.utime(lab.state / "scratch" / "old", (0, 0))
+
+    assert [Path(found.path).name for found in upkeep.cleanup(lab.state, {})] == ["old"]
+    assert [path.name for path in (lab.state / "scratch").iterdir()] == ["young"]
+
+
+def test_work_of_a_killed_job_can_still_be_shown(lab: Lab) -> None:
+    abandoned(lab)
+
+    assert upkeep.late_result(lab.state, "PLAN", active_jobs=["JOB"]) is None
+    result = upkeep.late_result(lab.state, "PLAN")
+
+    assert result is not None
+    assert (result["kind"], result["files"]) == ("partial", [{"path": "made", "status": "added"}])
+    assert upkeep.late_result(lab.state, "PLAN") is None
+    assert upkeep.late_result(lab.state, "OTHER") is None
+
+
+def test_a_discard_takes_sandboxes_snapshots_and_journal(lab: Lab) -> None:
+    plan = lab.shell("touch made")
+    result = lab.execute(plan)
+    lab.apply(plan, result, options={"sandbox_cleanup": "manual"})
+
+    report = upkeep.discard(lab.state, "PLAN", lab.project)
+
+    assert report["sandboxes"] == [result["sandbox"]]
+    assert report["refs"][result["ref"]] == result["result"]
+    assert refs.listed(open_repository(lab.project, lab.state).git) == {}
+    assert journal.latest(lab.state, "PLAN") is None
+    assert not Path(result["sandbox"]).exists()
+    assert upkeep.discard(lab.state, "PLAN", lab.project)["sandboxes"] == []
+
+
+@pytest.mark.parametrize("gone", ["sandbox", "project"])
+def test_a_discard_works_when_something_is_gone(lab: Lab, gone: str) -> None:
+    box = abandoned(lab)
+    if gone == "sandbox":
+        sandbox.remove_tree(box.path)
+    else:
+        lab.project.rename(lab.folder / "elsewhere")
+
+    upkeep.discard(lab.state, "PLAN", lab.project)
+
+    assert sandbox.recorded(lab.state) == []
+    if gone == "sandbox":
+        assert lab.git("worktree", "list").count("\n") == 0
+
+
+def test_a_half_applied_plan_is_not_discarded(lab: Lab) -> None:
+    Journal(plan_id="PLAN", project=str(lab.project), before="a", after="b", operations=()).begin(lab.state)
+
+    with pytest.raises(ConflictError, match="half applied"):
+        upkeep.discard(lab.state, "PLAN", lab.project)
+
+
+def test_a_folder_that_resists_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = abandoned(lab)
+
+    def refuse(_: Path) -> None:
+        raise PermissionError("not yours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", refuse)
+        with pytest.raises(SandboxError, match="not yours"):
+            upkeep.discard(lab.state, "PLAN", lab.project)
+    assert box.record.exists()
+
+
+def test_a_link_is_never_followed_by_a_removal(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to("kept")
+
+    sandbox.remove_tree(tmp_path / "link")
+    sandbox.remove_tree(tmp_path / "nothing")
+
+    assert (tmp_path / "kept").is_dir()
