@@ -70,6 +70,16 @@ Feature: Commands run in the background
     Then within 15 seconds the job is failed because "stuck"
     And none of its processes is left
 
+  @signals @slow
+  Scenario: What a reaped job delivers too late is dropped
+    Given jobs count as stuck after 1 second of silence
+    And a worker with 1 slot
+    And a running job with a child, a grandchild and a daemon that ignore being asked to stop
+    And another worker has reaped the job, because the first worker was frozen
+    When the first worker goes on
+    Then within 10 seconds its history says "late result"
+    And the job is failed because "stuck"
+
   @signals
   Scenario: A killed job says what killed it
     Given a worker with 1 slot

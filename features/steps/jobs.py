@@ -130,6 +130,12 @@ def its_record_names(context: Context, signal: str) -> None:
     assert job["usage"]["max_rss_bytes"] > 0, job
 
 
+@then('within {seconds:d} seconds its history says "{words}"')
+def within_its_history_says(context: Context, seconds: int, words: str) -> None:
+    world = context.world
+    eventually(lambda: words in str(world.job["events"]), seconds, f"its history says {words!r}")
+
+
 @then("none of its processes is left")
 def none_of_its_processes_is_left(context: Context) -> None:
     assert context.world.living_job_processes == []

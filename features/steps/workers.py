@@ -55,3 +55,15 @@ def the_worker_is_killed(context: Context) -> None:
 @when("the first worker is frozen")
 def the_first_worker_is_frozen(context: Context) -> None:
     context.world.workers["first"].freeze()
+
+
+@given("another worker has reaped the job, because the first worker was frozen")
+def another_worker_has_reaped_the_job(context: Context) -> None:
+    context.world.start_worker("second")
+    context.world.workers["first"].freeze()
+    context.world.wait_for("failed", 15)
+
+
+@when("the first worker goes on")
+def the_first_worker_goes_on(context: Context) -> None:
+    context.world.workers["first"].thaw()

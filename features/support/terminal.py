@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import select
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,9 @@ class Terminal:
             self._become(command, {**environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}, directory)
         self._chunks: list[bytes] = []
         self._status: int | None = None
+        self._hang_up, hung_up = os.pipe()
         # A terminal that nobody reads fills up, and then the command blocks in its write.
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(hung_up,), daemon=True)
         self._reader.start()
 
     @staticmethod
@@ -34,10 +36,17 @@ class Terminal:
         finally:
             os._exit(127)
 
-    def _read(self) -> None:
+    def _read(self, hung_up: int) -> None:
+        """Collect what is written, until the terminal is closed from either side.
+
+        The thread that reads is also the one that closes: while a read is under way, a close by another
+        thread is put off by the kernel, and nobody would get SIGHUP.
+        """
         with contextlib.suppress(OSError):  # EIO: the last process on the terminal has gone
-            while chunk := os.read(self._master, 65536):
-                self._chunks.append(chunk)
+            while hung_up not in select.select([self._master, hung_up], [], [])[0]:
+                self._chunks.append(os.read(self._master, 65536))
+        os.close(self._master)
+        os.close(hung_up)
 
     @property
     def screen(self) -> str:
@@ -54,9 +63,10 @@ class Terminal:
 
     def close(self) -> None:
         """Close the terminal's window: its session leader gets SIGHUP."""
-        if self._master >= 0:
-            os.close(self._master)
-            self._master = -1
+        if self._hang_up >= 0:
+            os.close(self._hang_up)
+            self._hang_up = -1
+        self._reader.join()
 
     def wait(self, seconds: float) -> int:
         """The exit code of the command (128 + n for signal n), once it has ended."""

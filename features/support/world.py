@@ -153,6 +153,7 @@ class World:
 
     def close(self) -> None:
         """Stop every worker as an operator would, so that each of them can clean up (and be measured)."""
+        self.gate.touch()
         try:
             for worker in self.workers.values():
                 worker.stop()
