@@ -102,7 +102,7 @@ def _ended(client: Client, job: AsyncJob) -> Iterable[str]:
     yield f"It ended {job.status} ({job.reason}) {ago(job.finished_at)} ago{ran}. {MEANINGS[job.reason]}"
     if job.error:
         yield job.error
-    if job.status is AsyncJobStatus.CANCELLED and job.cancel_requested_by:
+    elif job.cancel_requested_by:
         why = f", because: {job.cancel_reason}" if job.cancel_reason else ", without giving a reason"
         yield f"It was {job.cancel_requested_by} who cancelled it{why}."
     for event in client.events(job.job_id):

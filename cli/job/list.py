@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from agentsd.cli.framework import current_output, define
@@ -42,8 +44,12 @@ def command(status: tuple[str, ...], plan: str | None, limit: int | None) -> Exi
     shown = found[:wanted] if wanted else found
     if limit is None and len(found) > len(shown):
         output.info(f"The newest {wanted} are shown; --limit 0 shows all.")
+    if not shown:
+        output.info("There are no such jobs.")
     items = [] if output.is_table else [job_item(job) for job in shown]
-    return output.result({"jobs": items, "summary": summary}, lambda: _lines(shown), items=items)
+    return output.result(
+        {"jobs": items, "summary": summary}, lambda: _lines(shown) if shown else [], items=items
+    )
 
 
 def _summary(db: object) -> dict[str, int]:
@@ -52,10 +58,8 @@ def _summary(db: object) -> dict[str, int]:
     return jobs.counts(db)  # pyright: ignore[reportArgumentType]
 
 
-def _lines(jobs: list[AsyncJob]) -> list[str]:
-    if not jobs:
-        return ["There are no such jobs."]
+def _lines(jobs: list[AsyncJob]) -> Iterable[str]:
     rows = [
         (job.job_id, job.phase, job.status, job.reason or "", ago(job.created_at), took(job)) for job in jobs
     ]
-    return [*table(HEADINGS, rows, right=("AGE", "TOOK"), give=("PHASE", "REASON", "JOB"), style=state_style)]
+    return table(HEADINGS, rows, right=("AGE", "TOOK"), give=("PHASE", "REASON", "JOB"), style=state_style)

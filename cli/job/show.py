@@ -17,6 +17,8 @@ from agentsd.store.logs import last_text
 from agentsd.store.units import format_bytes, format_seconds
 
 LAST_LINES = 10
+SAID_ELSEWHERE = frozenset({"last_lines", "requested", "error", "exit_code", "signal"})
+"""Details of events that the rest of the page shows."""
 
 
 @define("show", examples="agents job show 01JABCDE\nagents job show 01JABCDE --format json | jq .data.result")
@@ -85,6 +87,6 @@ def event_lines(event: JobEvent) -> Iterable[str]:
         move = str(event.detail.get("requested", event.detail.get("event", "noted")))
     yield f"  {paint(event.at, 'dim')}  {move}{reason}  by {event.by}, pid {event.pid}"
     for name, value in event.detail.items():
-        if name == "last_lines" or value is None:
+        if name in SAID_ELSEWHERE or value is None:
             continue
         yield f"      {name}: {value if isinstance(value, str) else json_text(value)}"

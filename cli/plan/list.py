@@ -35,13 +35,13 @@ def command(state: tuple[str, ...], limit: int | None) -> ExitCode:
     shown = found[:wanted] if wanted else found
     if limit is None and len(found) > len(shown):
         output.info(f"The newest {wanted} are shown; --limit 0 shows all.")
+    if not shown:
+        output.info("There are no such plans. Make one: agents plan create FILE")
     items = [] if output.is_table else [plan_item(plan) for plan in shown]
-    return output.result({"plans": items}, lambda: _lines(shown), items=items)
+    return output.result({"plans": items}, lambda: _lines(shown) if shown else [], items=items)
 
 
 def _lines(plans: list[PlanRow]) -> Iterable[str]:
-    if not plans:
-        return ["There are no such plans. Make one: agents plan create FILE"]
     rows = [
         (plan.plan_id, plan.state, plan.name, Path(plan.project).name, ago(plan.updated_at)) for plan in plans
     ]

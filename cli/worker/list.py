@@ -26,14 +26,11 @@ def command(every: bool) -> ExitCode:
 
     with session() as client:
         found = [(row, health_of(row)) for row in workers.list_workers(client.db, include_ended=every)]
-    items = [worker_item(row, health) for row, health in found]
-    return current_output().result({"workers": items}, lambda: _lines(found), items=items)
-
-
-def _lines(found: list[tuple[Worker, str]]) -> Iterable[str]:
+    output = current_output()
     if not found:
-        return ["No worker is running. Start one: agents worker start"]
-    return worker_table(found)
+        output.info("No worker is running. Start one: agents worker start")
+    items = [worker_item(row, health) for row, health in found]
+    return output.result({"workers": items}, lambda: worker_table(found) if found else [], items=items)
 
 
 def worker_table(found: Iterable[tuple[Worker, str]]) -> Iterable[str]:

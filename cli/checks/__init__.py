@@ -1,0 +1,1 @@
+"""What ``agents diagnostics`` looks at, one module for each kind of thing."""

@@ -1,0 +1,79 @@
+"""What can be asked of the store to see whether it is well: integrity, size, and rows that contradict each other.
+
+Everything here only reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentsd.model import PlanState
+from agentsd.store.database import Database
+from agentsd.store.upgrade import latest_version
+
+# A job's last change of state has to be the state that it is in.
+_CONTRADICTED = """SELECT job_id, status, last FROM (
+    SELECT j.job_id, j.status, (
+        SELECT e.to_status FROM job_events AS e WHERE e.job_id = j.job_id AND e.from_status IS NOT e.to_status
+        ORDER BY e.event_id DESC LIMIT 1) AS last
+    FROM async_jobs AS j)
+WHERE last IS NOT status LIMIT ?"""
+_UNOWNED = """SELECT j.job_id, j.worker_id, w.state FROM async_jobs AS j LEFT JOIN workers AS w USING (worker_id)
+WHERE j.status = 'running' AND (w.worker_id IS NULL OR w.ended_at IS NOT NULL) LIMIT ?"""
+_IDLE_PLANS = """SELECT plan_id, state FROM plans AS p WHERE state IN ('executing', 'applying') AND NOT EXISTS (
+    SELECT 1 FROM async_jobs AS j WHERE j.plan_id = p.plan_id AND j.status IN ('queued', 'running')) LIMIT ?"""
+_OLDEST = "SELECT min(created_at) FROM async_jobs WHERE status = 'queued'"
+MOST = 20
+"""Findings of one kind that are reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """The state of the database file. Sizes are bytes; ``integrity`` is ``ok`` or SQLite's complaints."""
+
+    path: str
+    version: int
+    newest_version: int
+    sqlite: str
+    size: int
+    wal_size: int
+    integrity: str
+
+
+def examine(db: Database) -> StoreHealth:
+    """Look at the database file."""
+    path = db.state.database
+    wal = path.with_name(path.name + "-wal")
+    complaints = [row[0] for row in db.read("PRAGMA quick_check(5)")]
+    return StoreHealth(
+        path=str(path),
+        version=db.read("PRAGMA user_version")[0][0],
+        newest_version=latest_version(),
+        sqlite=db.read("SELECT sqlite_version()")[0][0],
+        size=path.stat().st_size,
+        wal_size=wal.stat().st_size if wal.exists() else 0,
+        integrity="; ".join(complaints),
+    )
+
+
+def oldest_queued(db: Database) -> str | None:
+    """When the job that has waited longest was queued; None if none waits."""
+    return db.read(_OLDEST)[0][0]
+
+
+def contradictions(db: Database) -> list[str]:
+    """Sentences about rows that cannot both be true; empty in a store that is well."""
+    found = [
+        f"Job {job_id} is {status}, but its last event says {last}."
+        for job_id, status, last in db.read(_CONTRADICTED, (MOST,))
+    ]
+    found += [
+        f"Job {job_id} is running, but its worker {worker_id} {f'is {state}' if state else 'has no row'}."
+        for job_id, worker_id, state in db.read(_UNOWNED, (MOST,))
+    ]
+    found += [
+        f"Plan {plan_id} is {state}, but no job of it is queued or running."
+        for plan_id, state in db.read(_IDLE_PLANS, (MOST,))
+        if state == PlanState.EXECUTING or not db.state.apply_journal(plan_id).exists()
+    ]
+    return found
