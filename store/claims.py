@@ -69,7 +69,8 @@ class CancelRequest:
 def claim(tx: Transaction, worker_id: str, limit: int) -> list[AsyncJob]:
     """Take up to *limit* queued jobs, first those of high priority, then the oldest. Atomic."""
     rows = tx.execute(CLAIM, (worker_id, tx.now, PAYLOAD_VERSION, limit))
-    return [_claimed(tx, row) for row in rows]
+    # RETURNING gives the rows in the order of the table, not in that of the inner SELECT.
+    return sorted((_claimed(tx, row) for row in rows), key=lambda job: -job.priority)
 
 
 def claim_one(tx: Transaction, worker_id: str, job_id: str) -> AsyncJob | None:
@@ -167,9 +168,9 @@ def _facts(ending: Ending) -> dict[str, JSON]:
 
 def _record_late(tx: Transaction, ending: Ending, worker_id: str) -> None:
     """Ownership was lost: the late result is dropped, and the history says so (if the row still exists)."""
-    found = tx.execute("SELECT status, worker_id FROM async_jobs WHERE job_id = ?", (ending.job.job_id,))
+    found = tx.execute("SELECT status, reason, worker_id FROM async_jobs WHERE job_id = ?", (ending.job.job_id,))
     # The same end by the same owner: an earlier commit was applied although it reported an error.
-    if found and found[0] != (ending.status, worker_id):
+    if found and found[0] != (ending.status, ending.reason, worker_id):
         detail = {
             "dropped": "late result",
             "status": ending.status,

@@ -133,7 +133,7 @@ def its_record_names(context: Context, signal: str) -> None:
 @then('within {seconds:d} seconds its history says "{words}"')
 def within_its_history_says(context: Context, seconds: int, words: str) -> None:
     world = context.world
-    eventually(lambda: words in str(world.job["events"]), seconds, f"its history says {words!r}")
+    eventually(lambda: words in str(world.job["events"]), seconds, lambda: str(world.job["events"]))
 
 
 @then("none of its processes is left")
