@@ -126,11 +126,17 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     root = state_dir(environ).root
     if _fits(root):
         return root
-    candidate = Path(tempfile.gettempdir()) / f"agentsd-{os.geteuid()}"
+    candidate = short_temporary_dir() / f"agentsd-{os.geteuid()}"
     problem = _own_problem(candidate)
     if problem is not None:
         raise StateDirError(str(root), f"its path is too long for a socket, and {candidate} {problem}")
     return candidate
+
+
+def short_temporary_dir() -> Path:
+    """The system's temporary directory; ``/tmp`` if that has so long a path that no socket fits below it."""
+    named = Path(tempfile.gettempdir())
+    return named if _fits(named / "agentsd-1234567890") else Path("/tmp")  # noqa: S108 - what is made there is private
 
 
 def _fits(directory: Path) -> bool:

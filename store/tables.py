@@ -11,12 +11,14 @@ from typing import Any
 from peewee import AutoField, FloatField, IntegerField, Model, TextField
 
 
-class _Table(Model):
+class Table(Model):
+    """What all tables have in common."""
+
     class Meta:
         legacy_table_names = False
 
 
-class Plans(_Table):
+class Plans(Table):
     """Frozen plans, the project each belongs to, and their state."""
 
     plan_id = TextField(primary_key=True)
@@ -37,7 +39,7 @@ class Plans(_Table):
         table_name = "plans"
 
 
-class AsyncJobs(_Table):
+class AsyncJobs(Table):
     """One row for one attempt at one phase of one plan. ``seq`` is the order of arrival."""
 
     seq = AutoField()
@@ -77,7 +79,7 @@ class AsyncJobs(_Table):
         table_name = "async_jobs"
 
 
-class Workers(_Table):
+class Workers(Table):
     """Supervisors, from start to end, with their heartbeat."""
 
     worker_id = TextField(primary_key=True)
@@ -105,7 +107,7 @@ class Workers(_Table):
         table_name = "workers"
 
 
-class JobEvents(_Table):
+class JobEvents(Table):
     """What happened to each job, when, why and by whom."""
 
     event_id = AutoField()

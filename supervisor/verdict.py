@@ -51,7 +51,9 @@ def _decide(running: RunningJob, facts: dict[str, Any]) -> tuple[AsyncJobStatus,
     cause = facts.get("cause") or ""
     if running.last_frame is not None:
         kind, frame = running.last_frame
-        if kind is Kind.RESULT and not frame["token"] and facts.get("exit_code") in (0, None):
+        # Killed by the ladder with the result already sent: the result was first, and is kept.
+        exited_well = facts.get("exit_code") in (0, None) and (cause or not facts.get("signal"))
+        if kind is Kind.RESULT and not frame["token"] and exited_well:
             return AsyncJobStatus.SUCCEEDED, Reason.COMPLETED, None
         if kind is Kind.ERROR and not cause:
             return AsyncJobStatus.FAILED, Reason(frame["reason"]), frame["error"]
