@@ -101,7 +101,9 @@ cli = Agents(
         "config": _group("config", "Look at the configuration and change it.", _CONFIG),
         "diagnostics": Entry("agentsd.cli.diagnostics", "Check everything and list every process."),
         "cleanup": Entry("agentsd.cli.cleanup", "Remove sandboxes and files that nothing needs."),
-        "demo": Entry("agentsd.cli.demo", "See it work, in a directory of its own, in a few seconds."),
+        "demo": Entry(
+            "agentsd.cli.demo.command", "See it work, in a directory of its own, in a few seconds."
+        ),
         "completion": Entry("agentsd.cli.completion", "Print the completion script for a shell."),
     },
     params=[
