@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from ulid import ULID
-
 from agentsd.errors import ConflictError, NotFoundError
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, Reason
 from agentsd.store import events, plans
 from agentsd.store.database import Database, Transaction
-from agentsd.store.ids import resolve_id
+from agentsd.store.ids import new_id, resolve_id
 from agentsd.store.payload import wrap
 from agentsd.store.tables import AsyncJobs, rows
 
@@ -48,11 +46,6 @@ def job_from_row(row: tuple[object, ...]) -> AsyncJob:
     values[_STATUS] = AsyncJobStatus(str(row[_STATUS]))
     values[_REASON] = Reason(str(row[_REASON])) if row[_REASON] else None
     return AsyncJob(**dict(zip(COLUMNS, values, strict=True)))  # pyright: ignore[reportArgumentType]
-
-
-def new_id() -> str:
-    """A fresh ULID: 26 characters that sort by time of birth."""
-    return str(ULID())
 
 
 def enqueue(db: Database, job: NewJob) -> AsyncJob:

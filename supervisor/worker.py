@@ -12,7 +12,7 @@ import agentsd
 from agentsd.model import Worker, utc_now
 from agentsd.store import workers
 from agentsd.store.database import Actor, open_store
-from agentsd.store.jobs import new_id
+from agentsd.store.ids import new_id
 from agentsd.store.paths import StateDir, runtime_dir
 from agentsd.store.settings import Settings, load_settings
 from agentsd.supervisor.duties import Duties

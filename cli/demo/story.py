@@ -15,7 +15,8 @@ from agentsd.cli.words import took
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Phase
 from agentsd.plans.changes import diff_text
 from agentsd.plans.file import load_plan
-from agentsd.store import jobs, plans
+from agentsd.store import plans
+from agentsd.store.ids import new_id
 from agentsd.store.units import format_seconds
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Story:
         for name in PLANS:
             self._place.pause(0)
             plan = load_plan(self._place.root / f"{name}.yaml", self._place.project)
-            row = row_of(plan, jobs.new_id())
+            row = row_of(plan, new_id())
             plans.create(self._client.db, row)
             job = self._client.enqueue_plan(row.plan_id, Phase.EXECUTE)
             self._plans[name], self._jobs[name] = row.plan_id, job.job_id

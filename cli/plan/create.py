@@ -46,7 +46,7 @@ def command(file: Path, project: Path | None, check: bool) -> ExitCode:
         return output.result(data, lambda: [said])
     with session() as client:
         from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
-        from agentsd.store.jobs import new_id  # noqa: PLC0415
+        from agentsd.store.ids import new_id  # noqa: PLC0415
 
         row = row_of(plan, new_id())
         plans.create(client.db, row)
