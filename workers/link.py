@@ -19,6 +19,9 @@ _LENGTHS = struct.Struct("<II")  # of the header, of the body
 _CHUNK = 256 * 1024
 _FDS_AT_ONCE = 64  # more descriptors than can come with one chunk
 
+LOST = -1
+"""Stands for a descriptor that was sent, but that this process had no room for."""
+
 Message = dict[str, Any]
 
 
@@ -91,9 +94,13 @@ class Link:
         return self._whole_messages()
 
     def _receive_chunk(self) -> tuple[bytes, Sequence[int]]:
-        data, fds, _, _ = socket.recv_fds(self.socket, _CHUNK, _FDS_AT_ONCE)
+        data, fds, flags, _ = socket.recv_fds(self.socket, _CHUNK, _FDS_AT_ONCE)
         for fd in fds:
             os.set_inheritable(fd, False)
+        # With no descriptor left, the kernel drops the one that came. One chunk carries at most one, so a
+        # placeholder keeps the later ones with their own messages.
+        if flags & socket.MSG_CTRUNC and not fds:
+            return data, [LOST]
         return data, fds
 
     def _whole_messages(self) -> list[tuple[Message, bytes]]:
@@ -109,12 +116,13 @@ class Link:
         return messages
 
     def take_fd(self) -> int:
-        """The descriptor that came with the oldest message that carries one and was not asked for yet."""
+        """The descriptor of the oldest message that carries one and was not asked for yet, or LOST."""
         return self._fds.popleft()
 
     def close(self) -> None:
         """Close this end and every descriptor that nobody took."""
         self._drop_unsent()
         while self._fds:
-            os.close(self._fds.popleft())
+            if (fd := self._fds.popleft()) != LOST:
+                os.close(fd)
         self.socket.close()

@@ -22,7 +22,7 @@ from agentsd.workers import kernel
 from agentsd.workers.board import Board
 from agentsd.workers.child import SPAWNER_IGNORES, run_job
 from agentsd.workers.leader import Leader
-from agentsd.workers.link import Link, Message
+from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, start_ticks, state
 from agentsd.workers.sweep import PAUSE, sweep_round
@@ -83,6 +83,9 @@ class Spawner:
 
     def _fork(self, order: Order, body: bytes) -> None:
         channel_fd = self._link.take_fd()
+        if channel_fd == LOST:
+            self._fork_failed(order, "no file descriptor left")
+            return
         slot = self._board.take_slot()
         # Blocked across the fork: a TERM that arrived before the child has its own handlers would be
         # swallowed by those that it inherits.
@@ -93,12 +96,15 @@ class Spawner:
                 run_job(order, body, channel_fd, self._board, slot, self._pid)
         except OSError as error:
             self._board.give_back(slot)
-            self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": str(error)})
+            self._fork_failed(order, str(error))
             return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
             os.close(channel_fd)
         self._adopt(order, pid, slot)
+
+    def _fork_failed(self, order: Order, error: str) -> None:
+        self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": error})
 
     def _adopt(self, order: Order, pid: int, slot: int) -> None:
         try:
@@ -107,7 +113,7 @@ class Spawner:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             self._board.give_back(slot)
-            self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": str(error)})
+            self._fork_failed(order, str(error))
             return
         leader = Leader(order, pid, pidfd, start_ticks(pid) or 0, self._board, slot)
         self._leaders[order.job_id] = leader

@@ -1,0 +1,606 @@
+"""Real supervisors, spawners and jobs, ended in every way."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+import pytest
+from support.home import Home
+from support.patience import PATIENCE, eventually
+from support.processes import is_alive
+from support.supervisor import Supervisor
+
+from agentsd import Client
+from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
+from agentsd.model import AsyncJob, AsyncJobStatus, Reason
+from agentsd.supervisor import client as client_module
+
+Start = Callable[..., Supervisor]
+Begin = Callable[..., AsyncJob]
+STUBBORN = {"then": "stubborn"}
+
+
+def pids_of(job: AsyncJob) -> list[int]:
+    """The processes that the phase ``tree`` has started."""
+    return list(orjson.loads(job.progress or "{}")["pids"].values())
+
+
+def none_left(pids: list[int], seconds: float = 2) -> None:
+    """Within *seconds*, none of *pids* lives."""
+    eventually(lambda: not any(map(is_alive, pids)), seconds, f"none of {pids} is left")
+
+
+def end_of(client: Client, job: AsyncJob, seconds: float = 15) -> AsyncJob:
+    """The job as it ended."""
+    return client.wait(job.job_id, timeout=seconds * PATIENCE)
+
+
+def ladder(client: Client, job: AsyncJob) -> list[str]:
+    """The stages of the ladder in the event of a job's end."""
+    return [stage["stage"] for stage in client.events(job.job_id)[-1].detail.get("ladder", [])]
+
+
+# -- results ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "payload", "status", "reason", "error"),
+    [
+        ("echo", {"a": ["ü", None]}, "succeeded", "completed", None),
+        ("big-result", {"bytes": 3_000_000}, "succeeded", "completed", None),
+        ("raise", None, "failed", "handler_error", "ValueError: raised on purpose"),
+        ("raise", {"kind": "KeyboardInterrupt"}, "failed", "handler_error", "KeyboardInterrupt: raised on purpose"),
+        ("unserialisable", None, "failed", "handler_error", "the result is not JSON"),
+        ("exit", {"code": 0}, "failed", "exited", "exit code 0 and without a result"),
+        ("exit", {"code": 256, "how": "sys"}, "failed", "exited", "exit code 0 and without a result"),
+        ("exit", {"code": 7}, "failed", "exited", "exit code 7"),
+        ("crash", None, "failed", "signalled", "ended by SIGKILL"),
+        ("close-all", None, "failed", "exited", "without a result"),
+        ("scribble", None, "failed", "exited", "without a result ("),
+    ],
+)
+def test_every_way_a_handler_ends(
+    client: Client,
+    begin: Begin,
+    start: Start,
+    phase: str,
+    payload: Any,
+    status: str,
+    reason: str,
+    error: str | None,
+) -> None:
+    """Status, reason and a sentence; success only with a whole result and exit status 0."""
+    start()
+    job = end_of(client, client.enqueue(phase, payload=payload))
+
+    assert (status, reason) == (job.status, job.reason), job
+    assert error is None or error in (job.error or "")
+    assert job.finished_at is not None
+    assert job.max_rss_bytes is not None
+    assert job.max_rss_bytes > 1_000_000
+    if phase == "echo":
+        assert payload == orjson.loads(job.result or "")
+
+
+def test_what_cannot_run_says_so(client: Client, start: Start) -> None:
+    """A payload that is no envelope, a phase that is gone: no process, no retry, a clear reason."""
+    start(max_attempts=3)
+    ids = ["0" * 25 + "A", "0" * 25 + "B"]
+    for job_id, phase, payload in zip(ids, ("noop", "gone"), ("rubbish", '{"schema_version":1}'), strict=True):
+        client.db.connection.execute(
+            "INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at)"
+            " VALUES (?, ?, ?, 'queued', ?, 1, '2026-01-01T00:00:00.000000Z')",
+            (job_id, job_id, phase, payload),
+        )
+    ended = [client.wait(job_id, timeout=10) for job_id in ids]
+
+    assert [Reason.BAD_PAYLOAD] * 2 == [job.reason for job in ended]
+    assert "not JSON" in (ended[0].error or "")
+    assert "No installed package registers the phase 'gone'" in (ended[1].error or "")
+
+
+def test_a_poison_job_ends_after_its_attempts(client: Client, start: Start) -> None:
+    """Each crash counts, each attempt is a row, and the wait follows them."""
+    start(max_attempts=3)
+    first = client.enqueue("crash")
+    last = end_of(client, first)
+
+    assert (3, Reason.SIGNALLED) == (last.attempt, last.reason)
+    assert 3 == len(client.list())
+    assert first.job_id != last.job_id
+
+
+def test_usage_and_last_words_of_a_killed_job(client: Client, begin: Begin, start: Start) -> None:
+    """`kill -9` of a job process: failed at once, with signal, CPU, peak memory and the last output."""
+    start()
+    job = end_of(client, client.enqueue("crash"))
+
+    assert ("SIGKILL", None) == (job.signal, job.exit_code)
+    assert (job.user_s or 0) + (job.system_s or 0) > 0
+    assert "the last line before the crash" in client.events(job.job_id)[-1].detail["last_lines"]
+
+
+def test_too_much_output_ends_the_job(client: Client, home: Home, start: Start) -> None:
+    """Past the limit the job ends, and what is kept is cut to it."""
+    start(log_limit="64 KiB")
+    job = end_of(client, client.enqueue("chatty", payload={"bytes": 100_000_000, "hold": 600}))
+
+    assert Reason.OUTPUT_LIMIT == job.reason
+    log = home.state.job_logs(job.job_id) / "job.log"
+    assert 64 * 1024 == log.stat().st_size
+
+
+# -- cancel and timeout -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("then", ["hold", "stubborn"])
+def test_cancelling_a_tree_leaves_nothing(client: Client, begin: Begin, start: Start, then: str) -> None:
+    """Child, setsid grandchild and daemon, all ignoring TERM: gone before the row says cancelled."""
+    start(cancel_grace="0.5 s")
+    job = begin("tree", {"then": then}, progress=True)
+    outcome = client.cancel(job.job_id, reason="wrong branch")
+    ended = end_of(client, job)
+
+    assert outcome.acknowledged
+    assert not any(map(is_alive, pids_of(job)))
+    assert (AsyncJobStatus.CANCELLED, Reason.CANCELLED) == (ended.status, ended.reason)
+    assert (["TERM"] if then == "hold" else ["TERM", "KILL"]) == ladder(client, job)
+    assert "wrong branch" in (ended.error or "")
+
+
+def test_a_timeout_leaves_nothing(client: Client, begin: Begin, start: Start) -> None:
+    """The same for a job that runs too long and ignores TERM."""
+    start(cancel_grace="0.3 s")
+    job = begin("tree", STUBBORN, progress=True, timeout=0.5)
+    ended = end_of(client, job)
+
+    assert not any(map(is_alive, pids_of(job)))
+    assert (AsyncJobStatus.FAILED, Reason.TIMEOUT) == (ended.status, ended.reason)
+    assert ["TERM", "KILL"] == ladder(client, job)
+
+
+def test_success_leaves_nothing_either(client: Client, start: Start) -> None:
+    """What a job leaves running is ended before it counts as succeeded."""
+    start()
+    job = end_of(client, client.enqueue("tree", payload={"then": "return"}))
+
+    assert Reason.COMPLETED == job.reason
+    pids = orjson.loads(job.result or "{}")
+    assert 4 == len(pids)
+    assert not any(map(is_alive, pids.values()))
+
+
+def test_a_hopper_is_caught_and_its_neighbour_is_not_touched(
+    client: Client, begin: Begin, start: Start, tmp_path: Path
+) -> None:
+    """Processes that fork and exit for ever end with their job; another job goes on."""
+    start(cancel_grace="0.3 s")
+    gate = tmp_path / "gate"
+    neighbour = begin("gate", {"gate": str(gate)})
+    job = begin("hopper", {"count": 3})
+    client.cancel(job.job_id)
+    assert Reason.CANCELLED == end_of(client, job, 20).reason
+    gate.touch()
+
+    assert Reason.COMPLETED == end_of(client, neighbour).reason
+
+
+@pytest.mark.parametrize(("number", "stage"), [("kill", "KILL"), ("SIGINT", "INT"), ("2", "INT")])
+def test_the_first_signal_can_be_chosen(
+    client: Client, begin: Begin, start: Start, number: str, stage: str
+) -> None:
+    """By name or number."""
+    start()
+    job = begin("sleep", {"seconds": 600})
+    client.cancel(job.job_id, signal=number)
+
+    assert Reason.CANCELLED == end_of(client, job).reason
+    assert stage == ladder(client, job)[0]
+    with pytest.raises(InvalidInputError, match="such as TERM"):
+        client.cancel(job.job_id, signal="NOISE")
+
+
+def test_a_second_cancel_can_be_harsher(client: Client, begin: Begin, start: Start) -> None:
+    """A job that ignores TERM need not be waited for until the grace is over."""
+    start(cancel_grace="600 s")
+    job = begin("ignore-term", {"seconds": 600})
+    client.cancel(job.job_id)
+    client.cancel(job.job_id, signal="KILL")
+
+    assert Reason.CANCELLED == end_of(client, job).reason
+    assert ["TERM", "KILL"] == ladder(client, job)
+
+
+def test_cancel_at_the_instant_of_start_is_never_lost(client: Client, start: Start) -> None:
+    """Whatever moment of fork and handshake it hits, each job ends cancelled, at once."""
+    start(max_workers=2)
+    ids = [client.enqueue("cooperative").job_id for _ in range(30)]
+    for job_id in ids:
+        client.cancel(job_id)
+    ended = [client.wait(job_id, timeout=20 * PATIENCE) for job_id in ids]
+
+    assert {AsyncJobStatus.CANCELLED} == {job.status for job in ended}
+
+
+def test_a_stopped_job_still_ends_at_its_timeout(client: Client, begin: Begin, start: Start) -> None:
+    """CONT follows TERM, and KILL works in any case."""
+    start(cancel_grace="0.3 s")
+    job = begin("sleep", {"seconds": 600}, timeout=0.5)
+    os.kill(job.pid or 0, signal.SIGSTOP)
+
+    assert Reason.TIMEOUT == end_of(client, job).reason
+
+
+def test_a_signal_to_a_job_reaches_the_job_only(client: Client, begin: Begin, start: Start) -> None:
+    """`kill -TERM` of a job process by hand cancels that job; the supervisor goes on."""
+    supervisor = start()
+    job = begin("sleep", {"seconds": 600})
+    os.kill(job.pid or 0, signal.SIGTERM)
+    ended = end_of(client, job)
+
+    assert Reason.CANCELLED == ended.reason
+    assert "by a SIGTERM from outside" in (ended.error or "")
+    assert Reason.COMPLETED == end_of(client, client.enqueue("noop")).reason
+    assert 0 == supervisor.stop()
+
+
+# -- kill -9 ----------------------------------------------------------------------------------------
+
+
+def test_a_killed_spawner_is_replaced(client: Client, begin: Begin, start: Start) -> None:
+    """Its jobs end worker_lost with nothing left of them; the supervisor goes on with a new one."""
+    supervisor = start()
+    job = begin("tree", STUBBORN, progress=True)
+    os.kill(supervisor.spawner_pid, signal.SIGKILL)
+    ended = end_of(client, job)
+
+    assert Reason.WORKER_LOST == ended.reason
+    none_left(pids_of(job), 0)
+    assert Reason.COMPLETED == end_of(client, client.enqueue("noop")).reason
+    assert 0 == supervisor.stop()
+
+
+def test_a_job_that_kills_its_spawner_is_the_one_that_fails(client: Client, start: Start) -> None:
+    """A supervisor gives up only when it happens again and again."""
+    supervisor = start()
+    ended = [end_of(client, client.enqueue("kill-parent")) for _ in range(4)]
+
+    assert {Reason.WORKER_LOST} == {job.reason for job in ended}
+    assert Reason.COMPLETED == end_of(client, client.enqueue("noop")).reason
+    assert Reason.WORKER_LOST == end_of(client, client.enqueue("kill-parent")).reason
+    assert 1 == supervisor.process.wait(10)
+
+
+def test_a_killed_supervisor_leaves_nothing(client: Client, begin: Begin, start: Start) -> None:
+    """Within two seconds, with no restart; the next supervisor ends the row at once."""
+    supervisor = start()
+    job = begin("tree", STUBBORN, progress=True)
+    spawner = supervisor.spawner_pid
+    supervisor.kill()
+    none_left([*pids_of(job), spawner])
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+    start()
+
+    assert Reason.WORKER_LOST == end_of(client, job).reason
+
+
+def test_a_stopped_spawner_wakes_up_when_its_supervisor_is_killed(
+    client: Client, begin: Begin, start: Start
+) -> None:
+    """Its group becomes orphaned, and the kernel continues it."""
+    supervisor = start()
+    job = begin("tree", STUBBORN, progress=True)
+    spawner = supervisor.spawner_pid
+    os.kill(spawner, signal.SIGSTOP)
+    eventually(lambda: psutil.Process(spawner).status() == psutil.STATUS_STOPPED, 5, "the spawner is stopped")
+    supervisor.kill()
+
+    none_left([*pids_of(job), spawner], 5)
+
+
+@pytest.mark.parametrize("who", ["the next start", "a cancel", "the next run"])
+def test_both_killed_at_once_are_cleaned_up_by_whoever_comes(
+    client: Client, begin: Begin, start: Start, who: str
+) -> None:
+    """Found by identity and marker, ended, and only then written."""
+    supervisor = start()
+    job = begin("tree", STUBBORN, progress=True)
+    supervisor.kill_with_spawner()
+    if who == "a cancel":
+        outcome = client.cancel(job.job_id)
+        assert outcome.acknowledged
+        expected = Reason.CANCELLED
+    elif who == "the next run":
+        client.bury_dead_owner(job.plan_id)
+        expected = Reason.WORKER_LOST
+    else:
+        start()
+        expected = Reason.WORKER_LOST
+    ended = end_of(client, job)
+
+    assert expected == ended.reason
+    none_left(pids_of(job), 0)
+
+
+def test_force_ends_a_job_whose_worker_is_stopped(
+    client: Client, begin: Begin, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without force it is only said; with it the tree is gone, and the worker drops what it has later."""
+    monkeypatch.setattr(client_module, "ACKNOWLEDGE", 0.3)
+    supervisor = start()
+    job = begin("tree", STUBBORN, progress=True)
+    supervisor.freeze()
+    assert not client.cancel(job.job_id).acknowledged
+    outcome = client.cancel(job.job_id, force=True)
+
+    assert (AsyncJobStatus.CANCELLED, False) == (outcome.job.status, outcome.acknowledged)
+    none_left(pids_of(job), 2)
+    supervisor.thaw()
+    assert Reason.COMPLETED == end_of(client, client.enqueue("noop")).reason
+    assert AsyncJobStatus.CANCELLED == client.get(job.job_id).status
+
+
+# -- shutdown ---------------------------------------------------------------------------------------
+
+
+def test_the_first_signal_lets_jobs_finish(client: Client, begin: Begin, start: Start, tmp_path: Path) -> None:
+    """Nothing is claimed any more; exit code 0 when the last job has ended."""
+    supervisor = start()
+    gate = tmp_path / "gate"
+    job = begin("gate", {"gate": str(gate)})
+    supervisor.process.send_signal(signal.SIGTERM)
+    eventually(lambda: client.live_workers()[0].state == "draining" or supervisor.said.count("stop"), 5, "draining")
+    waiting = client.enqueue("noop")
+    gate.touch()
+
+    assert 0 == supervisor.process.wait(10)
+    assert Reason.COMPLETED == client.get(job.job_id).reason
+    assert AsyncJobStatus.QUEUED == client.get(waiting.job_id).status
+    assert client.live_workers() == []
+
+
+@pytest.mark.parametrize("phase", ["cooperative", "ignore-term"])
+def test_more_signals_end_them_and_they_are_queued_anew(
+    client: Client, begin: Begin, start: Start, phase: str
+) -> None:
+    """The second one is TERM, the third KILL; an interrupted job keeps its attempt."""
+    supervisor = start(cancel_grace="600 s")
+    job = begin(phase, {"seconds": 600})
+    for _ in range(2 if phase == "cooperative" else 3):
+        supervisor.process.send_signal(signal.SIGTERM)
+    assert 0 == supervisor.process.wait(15)
+    ended = client.get(job.job_id)
+    following = [found for found in client.list() if found.retry_of == job.job_id]
+
+    assert Reason.INTERRUPTED == ended.reason
+    assert [(1, AsyncJobStatus.QUEUED)] == [(found.attempt, found.status) for found in following]
+
+
+def test_the_end_of_the_grace_is_the_second_signal(client: Client, begin: Begin, start: Start) -> None:
+    """A worker that is told to stop does stop."""
+    supervisor = start(shutdown_grace="0.2 s")
+    job = begin("cooperative")
+    client.stop_worker(supervisor.row.worker_id)
+
+    assert 0 == supervisor.process.wait(10)
+    assert Reason.INTERRUPTED == client.get(job.job_id).reason
+
+
+def test_stopping_now_ends_jobs_first(client: Client, begin: Begin, start: Start) -> None:
+    """`worker stop --now`; a worker that has ended, or never was, is told apart."""
+    supervisor = start()
+    worker_id = supervisor.row.worker_id
+    begin("cooperative")
+    client.stop_worker(worker_id, now=True)
+    assert 0 == supervisor.process.wait(10)
+
+    with pytest.raises(ConflictError, match="has ended already"):
+        client.stop_worker(worker_id)
+    with pytest.raises(NotFoundError):
+        client.stop_worker("0" * 26)
+
+
+def test_a_dead_worker_cannot_be_stopped(client: Client, start: Start) -> None:
+    """Its pid may be somebody else's by now."""
+    supervisor = start()
+    worker_id = supervisor.row.worker_id
+    supervisor.kill()
+
+    with pytest.raises(ConflictError, match="does not run here"):
+        client.stop_worker(worker_id)
+
+
+def test_drain_ends_when_the_queue_is_empty(client: Client, home: Home) -> None:
+    """All jobs run, then the worker ends by itself."""
+    jobs = [client.enqueue("noop") for _ in range(5)]
+    supervisor = Supervisor(home, "--drain").launch()
+
+    assert 0 == supervisor.process.wait(20)
+    assert {Reason.COMPLETED} == {client.get(job.job_id).reason for job in jobs}
+
+
+EMBEDDED = """
+    import sys
+    from agentsd.store.paths import state_dir
+    from agentsd.store.settings import load_settings
+    from agentsd.supervisor.worker import AsyncWorker
+    worker = AsyncWorker(state_dir(), load_settings(), drain=True, listener=lambda n: print(n.event, n.facts))
+    worker.on_shutdown(lambda: 1 / 0)
+    worker.on_shutdown(lambda: print("hook ran"))
+    sys.exit(worker.run())
+"""
+
+
+def test_hooks_run_after_the_last_job(home: Home, client: Client) -> None:
+    """One that fails is reported and keeps no other from running."""
+    client.enqueue("noop")
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(EMBEDDED)],
+        env=home.environ, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+
+    assert "hook_failed {'error': 'ZeroDivisionError: division by zero'}" in ended.stdout
+    assert ended.stdout.index("job_ended") < ended.stdout.index("hook ran")
+
+
+# -- settings, resources, faults --------------------------------------------------------------------
+
+
+def test_usr1_reads_the_configuration_again(client: Client, home: Home, begin: Begin, start: Start) -> None:
+    """More slots without a restart; a wrong file is reported and changes nothing."""
+    config = Path(home.environ["AGENTS_CONFIG"])
+    config.write_text("[async]\nmax_workers = 1\n")
+    supervisor = start()
+    begin("cooperative")
+    config.write_text("[async]\nmax_workers = 'many'\n")
+    supervisor.process.send_signal(signal.SIGUSR1)
+    eventually(lambda: "many" in supervisor.said, 10, "the wrong value is reported")
+    config.write_text("[async]\nmax_workers = 2\n")
+    supervisor.process.send_signal(signal.SIGUSR1)
+    begin("cooperative")
+
+    assert 2 == supervisor.row.max_workers
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", "thread"),
+        ("raise RuntimeError('broken on purpose')", "broken on purpose"),
+    ],
+)
+def test_a_module_that_cannot_be_preloaded_is_refused(
+    client: Client, home: Home, start: Start, source: str, words: str
+) -> None:
+    """It is reported, and jobs run without it."""
+    (home.root / "preloaded.py").write_text(source)
+    home.environ["PYTHONPATH"] = str(home.root)
+    supervisor = start(preload="preloaded")
+
+    assert Reason.COMPLETED == end_of(client, client.enqueue("noop")).reason
+    assert words in supervisor.said
+
+
+def test_a_preloaded_module_is_there_in_every_job(client: Client, home: Home, start: Start) -> None:
+    """Imported once, in the spawner."""
+    (home.root / "preloaded.py").write_text("import os; open(os.environ['MARK'], 'a').write('x')")
+    home.environ |= {"PYTHONPATH": str(home.root), "MARK": str(home.root / "mark")}
+    start(preload="preloaded,agentsd_test_phases.plain")
+    for job in [client.enqueue("noop") for _ in range(3)]:
+        assert Reason.COMPLETED == end_of(client, job).reason
+
+    assert "x" == (home.root / "mark").read_text()
+
+
+def test_a_fork_that_fails_burns_no_attempt(client: Client, start: Start) -> None:
+    """With no descriptor left in the spawner the claim is held; the job runs when there are some again."""
+    supervisor = start()
+    limits = resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE)
+    used = len(os.listdir(f"/proc/{supervisor.spawner_pid}/fd"))
+    resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE, (used, limits[1]))
+    job = client.enqueue("noop")
+    eventually(lambda: "fork" in supervisor.said, 10, "a failing fork is reported")
+    resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE, (used + 1, limits[1]))
+    eventually(lambda: supervisor.said.count("fork") > 2, 10, "the pidfd fails, too")
+    resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE, limits)
+    ended = end_of(client, job)
+
+    assert (Reason.COMPLETED, 1) == (ended.reason, ended.attempt)
+    assert 1 == len(client.list())
+
+
+def test_a_store_that_cannot_be_written_loses_no_result(
+    client: Client, begin: Begin, start: Start, tmp_path: Path
+) -> None:
+    """As on a full disk: the result is kept and written when there is room; deadlines go on."""
+    supervisor = start(cancel_grace="0.2 s")
+    gate = tmp_path / "gate"
+    job, slow = begin("gate", {"gate": str(gate)}), begin("tree", STUBBORN, progress=True, timeout=1.0)
+    unlimited = resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    gate.touch()
+    none_left(pids_of(slow), 10)
+    eventually(lambda: "cannot be written" in supervisor.said or "unwritable" in supervisor.said, 10, "it is said")
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+    resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, unlimited)
+
+    assert [Reason.COMPLETED, Reason.TIMEOUT] == [end_of(client, found).reason for found in (job, slow)]
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_store_that_is_gone_ends_the_worker(
+    client: Client, home: Home, begin: Begin, start: Start, how: str
+) -> None:
+    """It does not work on a ghost: its jobs end, exit code 1."""
+    supervisor = start(job_ttl="1 s")
+    job = begin("tree", STUBBORN, progress=True)
+    copy = home.state.database.read_bytes()
+    home.state.database.unlink()
+    if how == "replaced":
+        home.state.database.write_bytes(copy)
+
+    assert 1 == supervisor.process.wait(10)
+    none_left(pids_of(job), 0)
+    assert "moved, deleted or replaced" in supervisor.said
+
+
+def test_two_workers_share_the_work_and_run_nothing_twice(client: Client, start: Start) -> None:
+    """Every job exactly once, both took part, and nobody saw a locked database."""
+    workers = [start(), start()]
+    with client.db.write() as tx:
+        from agentsd.store.jobs import NewJob, insert  # noqa: PLC0415 - one test puts in many at once
+
+        ids = [insert(tx, NewJob(phase="noop")).job_id for _ in range(200)]
+    eventually(lambda: len(client.list(statuses=["succeeded"])) == len(ids), 60, "all have run")
+    runs = client.db.read("SELECT job_id, count(*) FROM job_events WHERE to_status = 'running' GROUP BY job_id")
+
+    assert {(job_id, 1) for job_id in ids} == set(runs)
+    assert 2 == len({job.worker_id for job in client.list()})
+    assert not any("locked" in worker.said for worker in workers)
+
+
+def test_a_hung_spawner_is_woken(client: Client, begin: Begin, start: Start) -> None:
+    """One that was stopped by hand is continued after ten seconds without an answer."""
+    supervisor = start(job_ttl="2 s")
+    os.kill(supervisor.spawner_pid, signal.SIGSTOP)
+    job = client.enqueue("noop")
+
+    assert Reason.COMPLETED == end_of(client, job, 30).reason
+
+
+def test_waiting_has_a_limit_of_its_own(client: Client, begin: Begin, start: Start) -> None:
+    """The job goes on; changes are told while waiting."""
+    start()
+    seen: list[str] = []
+    job = begin("cooperative")
+    with pytest.raises(WaitTimeoutError, match="it goes on"):
+        client.wait(job.job_id, timeout=0.05, on_change=lambda found: seen.append(found.status))
+
+    assert ["running"] == seen
+    client.cancel(job.job_id)
+    end_of(client, job)
+
+
+def test_bad_input_is_refused_before_anything_is_stored(client: Client) -> None:
+    """Phase, plan, timeout."""
+    with pytest.raises(InvalidInputError, match="expected one of"):
+        client.enqueue("nope")
+    with pytest.raises(InvalidInputError, match="expected the id of a plan"):
+        client.enqueue("execute")
+    with pytest.raises(InvalidInputError, match="seconds above 0"):
+        client.enqueue("noop", timeout=0)
+    with pytest.raises(NotFoundError):
+        client.enqueue("noop", plan_id="0" * 26)
+    with pytest.raises(NotFoundError):
+        client.retry("0" * 26)
+
+    assert client.list() == []
