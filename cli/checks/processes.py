@@ -11,7 +11,7 @@ import psutil
 
 from agentsd.cli.checks.finding import ERROR, OK, WARNING, Finding, Seen
 from agentsd.cli.words import count
-from agentsd.cli.worker.health import health_of
+from agentsd.cli.worker.health import seen_workers
 from agentsd.model import AsyncJob, AsyncJobStatus, Worker
 from agentsd.store import workers
 from agentsd.supervisor.takeover import is_dead
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 
 def check_workers(client: Client) -> tuple[list[tuple[Worker, str]], list[Finding]]:
     """Every worker that has not ended, and how it is."""
-    found = [(row, health_of(row)) for row in workers.list_workers(client.db)]
+    found = seen_workers(client)
     findings = [Finding("workers", OK, count(len(found), "worker"))]
     for row, health in found:
-        owned = len(client.list(statuses=[AsyncJobStatus.RUNNING])) if health == "dead" else 0
         if health == "dead":
             text = (
                 f"Worker {row.worker_id} (pid {row.pid}) is gone. The next worker to start ends what it left."
             )
-            findings.append(Finding("workers", ERROR if owned else WARNING, text))
+            findings.append(Finding("workers", ERROR if row.running else WARNING, text))
         elif health == "silent":
             text = f"Worker {row.worker_id} (pid {row.pid} on {row.host}) has been silent for longer than its TTL."
             findings.append(Finding("workers", WARNING, text))

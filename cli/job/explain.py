@@ -10,6 +10,7 @@ import click
 from agentsd.cli.framework import current_output, define
 from agentsd.cli.session import find_job, session
 from agentsd.cli.words import ago, count, took
+from agentsd.cli.worker.health import seen_workers
 from agentsd.errors import ExitCode
 from agentsd.model import PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, JobEvent, Reason
 from agentsd.store.logs import last_text
@@ -74,7 +75,7 @@ def _waiting(client: Client, job: AsyncJob) -> Iterable[str]:
             f"knows {PAYLOAD_VERSION}. Upgrade agentsd where the workers run."
         )
         return
-    workers = client.live_workers()
+    workers = [row for row, health in seen_workers(client) if health != "dead"]
     if not workers:
         yield "It waits because no worker is running. Start one: agents worker start"
         return

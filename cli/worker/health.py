@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from agentsd.cli.words import seconds_between
-from agentsd.model import Worker
+from agentsd.model import AsyncJobStatus, Worker
+
+if TYPE_CHECKING:
+    from agentsd.supervisor.client import Client
+
+
+def seen_workers(client: Client, *, include_ended: bool = False) -> list[tuple[Worker, str]]:
+    """Every worker with its health; ``running`` is counted now, as its own row is as old as its last beat."""
+    from agentsd.store import workers  # noqa: PLC0415 - loaded with the client
+
+    running = Counter(job.worker_id for job in client.list(statuses=[AsyncJobStatus.RUNNING]))
+    rows = workers.list_workers(client.db, include_ended=include_ended)
+    return [(replace(row, running=running[row.worker_id]), health_of(row)) for row in rows]
 
 
 def health_of(worker: Worker) -> str:

@@ -11,7 +11,7 @@ from agentsd.cli.output import table
 from agentsd.cli.session import session
 from agentsd.cli.shapes import worker_item
 from agentsd.cli.words import ago, state_style
-from agentsd.cli.worker.health import health_of
+from agentsd.cli.worker.health import seen_workers
 from agentsd.errors import ExitCode
 from agentsd.model import Worker
 
@@ -22,10 +22,8 @@ HEADINGS = ("WORKER", "HEALTH", "PID", "RUNS", "DONE", "BEAT", "STARTED", "HOST"
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
 def command(every: bool) -> ExitCode:
     """List workers, newest first: how they are, what they run, when they last gave a sign of life."""
-    from agentsd.store import workers  # noqa: PLC0415 - loaded with the client
-
     with session() as client:
-        found = [(row, health_of(row)) for row in workers.list_workers(client.db, include_ended=every)]
+        found = seen_workers(client, include_ended=every)
     output = current_output()
     if not found:
         output.info("No worker is running. Start one: agents worker start")
