@@ -7,7 +7,7 @@ one wanted gives exactly the writes that are still missing.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,13 +59,9 @@ def apply(job: JobPort) -> JSON:
                 _write(repository, job.state_root, entry, writer)
         if job.options.get("sandbox_cleanup", "on_apply") != "manual":
             _remove_sandboxes(repository, job.state_root, wish.plan_id)
-    report = _report(entry, resumed=resumed)
-    print(
-        "nothing to apply: the change set is empty"
-        if report["empty"]
-        else f"{len(report['files'])} files written"
-    )
-    return report
+    written = len(writer.operations)
+    print(f"{written} files written" if entry.operations else "nothing to apply: the change set is empty")
+    return _report(entry, entry.operations, resumed=resumed)
 
 
 def check(state_root: Path, wish: Wish) -> dict[str, JSON]:
@@ -73,9 +69,9 @@ def check(state_root: Path, wish: Wish) -> dict[str, JSON]:
     repository = _open(state_root, wish)
     with (
         repository_lock(repository, state_root),
-        _prepared(repository, state_root, wish) as (entry, _, resumed),
+        _prepared(repository, state_root, wish) as (entry, writer, resumed),
     ):
-        return _report(entry, resumed=resumed) | {"kind": "check"}
+        return _report(entry, writer.operations, resumed=resumed) | {"kind": "check"}
 
 
 def _open(state_root: Path, wish: Wish) -> Repository:
@@ -91,7 +87,8 @@ def _prepared(
     """Everything up to the first write; also whether an earlier apply is resumed."""
     refuse_unready(repository)
     _refuse_branch(repository, wish)
-    begun = journal.unfinished(state_root, wish.plan_id)
+    unfinished = journal.unfinished(state_root, wish.plan_id) is not None
+    begun = journal.of_result(state_root, wish.plan_id, (wish.result or {}).get("result"))
     if begun:
         writes.sweep(repository.work_tree, begun.operations)
     with snapshot.scratch(state_root) as folder:
@@ -100,7 +97,7 @@ def _prepared(
             raise ApplyConflictError(problems)
         staged = writes.stage(repository.git, merge.after, merge.operations, folder)
         entry = _continued(repository, begun, merge) if begun else _entry(repository, wish, merge)
-        yield entry, writes.Writer(repository.work_tree, staged, merge.operations, seen), begun is not None
+        yield entry, writes.Writer(repository.work_tree, staged, merge.operations, seen), unfinished
 
 
 def _refuse_branch(repository: Repository, wish: Wish) -> None:
@@ -150,6 +147,7 @@ def _entry(repository: Repository, wish: Wish, merge: Merge) -> Journal:
     return Journal(
         plan_id=wish.plan_id,
         project=str(repository.work_tree),
+        result=_commits(wish)[1],
         before=merge.before,
         after=merge.after,
         operations=merge.operations,
@@ -189,13 +187,13 @@ def _remove_sandboxes(repository: Repository, state_root: Path, plan_id: str) ->
             print(str(error), flush=True)
 
 
-def _report(entry: Journal, *, resumed: bool) -> dict[str, JSON]:
+def _report(entry: Journal, operations: Sequence[Difference], *, resumed: bool) -> dict[str, JSON]:
     return {
         "kind": "applied",
         "before": entry.before,
         "after": entry.after,
-        "files": [{"path": shown(each.path), "status": _word(each)} for each in entry.operations],
-        "empty": not entry.operations,
+        "files": [{"path": shown(each.path), "status": _word(each)} for each in operations],
+        "empty": not operations,
         "resumed": resumed,
     }
 

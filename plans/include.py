@@ -51,8 +51,6 @@ def _copy(source: Path, target: Path, root: Path) -> bool:
     parents = [parent for parent in target.parents if parent != root and root in parent.parents]
     if any(parent.is_symlink() for parent in parents):
         return False
-    if not (source.is_file() or source.is_symlink()):
-        return False
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target, follow_symlinks=False)
     return True

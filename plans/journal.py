@@ -19,10 +19,11 @@ from agentsd.plans.durable import sync_folders, write_durably
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """One apply: the project *before* and *after* as commits, and the paths that it writes."""
+    """One apply of *result*: the project *before* and *after* as commits, and the paths that it writes."""
 
     plan_id: str
     project: str
+    result: str
     before: str
     after: str
     operations: tuple[Difference, ...]
@@ -43,6 +44,7 @@ class Journal:
         return {
             "plan_id": self.plan_id,
             "project": self.project,
+            "result": self.result,
             "before": self.before,
             "after": self.after,
             "operations": [
@@ -67,6 +69,14 @@ def unfinished(state_root: Path, plan_id: str) -> Journal | None:
     return _read(active_path(state_root, plan_id))
 
 
+def of_result(state_root: Path, plan_id: str, result: str | None) -> Journal | None:
+    """The journal that an apply of *result* goes on from: an unfinished one, or the finished one of that result."""
+    begun = latest(state_root, plan_id)
+    if begun and begun.result != result and not active_path(state_root, plan_id).exists():
+        return None
+    return begun
+
+
 def latest(state_root: Path, plan_id: str) -> Journal | None:
     """The journal of the plan's apply, finished or not."""
     return unfinished(state_root, plan_id) or _read(applied_path(state_root, plan_id))
@@ -87,6 +97,7 @@ def _read(path: Path) -> Journal | None:
         return Journal(
             plan_id=data["plan_id"],
             project=data["project"],
+            result=data["result"],
             before=data["before"],
             after=data["after"],
             operations=operations,

@@ -10,7 +10,7 @@ from pathlib import Path
 def run(suffixes: Sequence[str]) -> str:
     """Tidy every file below the working directory that git knows and that ends like one of *suffixes*."""
     command = ["git", "ls-files", "-z"]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
     files = [Path(name) for name in listed.split("\0") if name.endswith(tuple(suffixes))]
     changed = [file for file in files if file.is_file() and not file.is_symlink() and _tidy(file)]
     for file in changed:

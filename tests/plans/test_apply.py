@@ -137,6 +137,28 @@ def test_what_is_there_already_is_not_written_again(lab: Lab) -> None:
     assert report["empty"]
 
 
+def test_a_second_apply_of_the_same_result_writes_only_what_is_missing(lab: Lab) -> None:
+    plan, result = ready(lab)
+    lab.apply(plan, result)
+    (lab.project / "new1").unlink()
+
+    assert check(lab.state, lab.wish(plan, result))["files"] == [{"path": "new1", "status": "added"}]
+    assert len(lab.apply(plan, result)["files"]) == 9
+    assert lab.read("new1") == "1\n"
+
+    revert(lab.state, "PLAN")
+    other = lab.execute(lab.shell("touch other"))
+    assert [file["path"] for file in lab.apply(plan, other)["files"]] == ["other"]
+
+
+def test_another_result_is_merged_afresh(lab: Lab) -> None:
+    plan, result = ready(lab)
+    lab.apply(plan, result)
+    other = lab.execute(lab.shell("touch other"))
+
+    assert [file["path"] for file in lab.apply(plan, other)["files"]] == ["other"]
+
+
 def test_an_empty_change_set_is_said(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     plan, result = ready(lab, "true")
 

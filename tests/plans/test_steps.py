@@ -10,6 +10,7 @@ from support.plan_lab import Job, Lab, result_of
 
 from agentsd.errors import BadPayloadError, JobCancelled, SandboxError, StepFailedError
 from agentsd.model import JSON
+from agentsd.plans.durable import write_durably
 from agentsd.plans.execute import execute
 from agentsd.plans.steps import log_path, tail
 
@@ -228,6 +229,15 @@ def test_a_written_file_keeps_its_mode(lab: Lab) -> None:
     result = lab.execute(lab.plan("steps: [{write: {path: tool, content: new}}]"))
 
     assert (Path(result["sandbox"]) / "tool").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        write_durably(tmp_path / "folder", b"x")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_progress_is_told_at_every_change(lab: Lab) -> None:

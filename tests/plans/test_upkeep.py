@@ -171,7 +171,9 @@ def test_a_discard_works_when_something_is_gone(lab: Lab, gone: str) -> None:
 
 
 def test_a_half_applied_plan_is_not_discarded(lab: Lab) -> None:
-    Journal(plan_id="PLAN", project=str(lab.project), before="a", after="b", operations=()).begin(lab.state)
+    Journal(plan_id="PLAN", project=str(lab.project), result="r", before="a", after="b", operations=()).begin(
+        lab.state
+    )
 
     with pytest.raises(ConflictError, match="half applied"):
         upkeep.discard(lab.state, "PLAN", lab.project)
