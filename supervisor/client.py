@@ -234,8 +234,9 @@ class Client:
             raise NotFoundError("worker", worker_id)
         if worker.ended_at is not None:
             raise ConflictError(f"Worker {worker_id} has ended already ({worker.end_reason}).")
-        for _ in range(2 if now else 1):
-            signal_worker(worker, signals.SIGTERM)
+        signal_worker(worker, signals.SIGTERM)
+        if now:  # another signal, because two of the same kind may arrive as one
+            signal_worker(worker, signals.SIGINT)
         return worker
 
     # -- closing ------------------------------------------------------------------------------------

@@ -68,7 +68,6 @@ class SpawnerGuard:
             if message["op"] == "preload_refused":
                 self._refused.add(self._preload())
                 self._listener(Notice("preload_refused", {"problem": message["problem"]}, "warning"))
-                self.spawner.signal(signal.SIGKILL)
             elif self.fleet is not None:
                 self.fleet.hear(message)
         if self.spawner.link.closed:

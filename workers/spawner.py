@@ -24,8 +24,8 @@ from agentsd.workers.child import SPAWNER_IGNORES, run_job
 from agentsd.workers.leader import Leader
 from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.order import Order
-from agentsd.workers.process import LINUX, start_ticks, state
-from agentsd.workers.sweep import PAUSE, sweep_round
+from agentsd.workers.process import LINUX, OwnChildren, start_ticks, state
+from agentsd.workers.sweep import PAUSE, own_children, sweep_round
 from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
@@ -45,6 +45,7 @@ class Spawner:
         self._link = link
         self._pid = os.getpid()
         self._board = Board()
+        self._children = OwnChildren() if LINUX else own_children
         self._leaders: dict[str, Leader] = {}
         self._by_pid: dict[int, Leader] = {}
         self._selector = selectors.DefaultSelector()
@@ -168,7 +169,7 @@ class Spawner:
         if self._sweeping_since is None:
             return
         until = time.monotonic() + SLICE
-        while left := sweep_round(self._by_pid):
+        while left := sweep_round(self._by_pid, self._children):
             if time.monotonic() >= until:
                 self._report_stuck(left)
                 return
@@ -209,7 +210,7 @@ class Spawner:
 
     def _end_everything(self) -> None:
         """The supervisor is gone: KILL every job process and all that any of them left, then go."""
-        while sweep_round(()):
+        while sweep_round((), self._children):
             time.sleep(PAUSE)
 
 
@@ -250,7 +251,10 @@ def main() -> NoReturn:
     link = Link(socket.socket(fileno=int(os.environ.pop(LINK_FD_VARIABLE))))
     os.set_inheritable(link.fileno(), False)
     if problem := _preload(preload):
+        # Before any order is read: the supervisor starts another one without these modules.
         link.post({"op": "preload_refused", "problem": problem})
+        link.flush()
+        sys.exit(0)
     os.chdir("/")
     gc.collect()
     gc.freeze()  # a child's collection would touch, and so copy, every page

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from agentsd.workers.process import children
 
@@ -20,13 +20,18 @@ PAUSE = 0.001
 """Seconds between rounds while killed processes are still on their way out."""
 
 
-def sweep_round(known: Collection[int]) -> list[int]:
+def own_children() -> list[int]:
+    """The direct children of this process, those of all its threads."""
+    return children(os.getpid())
+
+
+def sweep_round(known: Collection[int], list_children: Callable[[], list[int]] = own_children) -> list[int]:
     """KILL every direct child that is not *known* and reap those that are dead; returns all that were found.
 
     Finding none is the proof that none is left: a dead child counts until it is reaped, and by then what
     was below it is a direct child itself.
     """
-    strays = [pid for pid in children(os.getpid()) if pid not in known]
+    strays = [pid for pid in list_children() if pid not in known]
     for pid in strays:
         os.kill(pid, signal.SIGKILL)
         _reap(pid)

@@ -18,8 +18,9 @@ from support.patience import PATIENCE, eventually
 class Supervisor:
     """One supervisor process. Its output is kept in a file, for the message of a test that fails."""
 
-    def __init__(self, home: Home, *options: str) -> None:
+    def __init__(self, home: Home, *options: str, own_session: bool = False) -> None:
         self.home = home
+        self.own_session = own_session
         self.options = options
         self.log = home.root / f"supervisor-{len(list(home.root.glob('supervisor-*.log')))}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,7 +47,8 @@ class Supervisor:
         command = [str(AGENTS), "worker", "start", *self.options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=self.home.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, env=self.home.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=self.own_session,
             )
         return self
 

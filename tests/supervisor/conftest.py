@@ -26,10 +26,10 @@ def start(home: Home) -> Iterator[Callable[..., Supervisor]]:
     """Starts supervisors, and ends them all."""
     started: list[Supervisor] = []
 
-    def start_one(*options: str, **settings: object) -> Supervisor:
+    def start_one(*options: str, own_session: bool = False, **settings: object) -> Supervisor:
         for key, value in settings.items():
             home.set(f"async.{key}", value)
-        started.append(Supervisor(home, *options))
+        started.append(Supervisor(home, *options, own_session=own_session))
         return started[-1].start()
 
     yield start_one
