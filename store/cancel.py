@@ -10,7 +10,7 @@ from agentsd.store.jobs import COLUMN_LIST, job_from_row
 
 _CANCEL_QUEUED = f"""UPDATE async_jobs SET status = 'cancelled', reason = 'cancelled_before_start', finished_at = ?1,
 cancel_requested_at = ?1, cancel_requested_by = ?2, cancel_reason = ?3
-WHERE job_id = ?4 AND status = 'queued' RETURNING {COLUMN_LIST}"""  # noqa: S608
+WHERE job_id = ?4 AND status = 'queued' RETURNING {COLUMN_LIST}"""
 # The first request is kept: who cancelled first is who cancelled.
 _REQUEST = f"""UPDATE async_jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?1),
 cancel_requested_by = coalesce(cancel_requested_by, ?2), cancel_reason = coalesce(cancel_reason, ?3),

@@ -20,9 +20,9 @@ from agentsd.store.jobs import COLUMN_LIST, NewJob, insert, job_from_row
 # its own (it would scan: 13 ms at 200,000 queued rows instead of 25 µs).
 CLAIM = f"""UPDATE async_jobs SET status = 'running', worker_id = ?1, claimed_at = ?2, last_heartbeat = ?2
 WHERE seq IN (SELECT seq FROM async_jobs INDEXED BY jobs_queued WHERE status = 'queued' AND schema_version <= ?3
-ORDER BY priority DESC, seq LIMIT ?4) AND +status = 'queued' RETURNING {COLUMN_LIST}"""  # noqa: S608
+ORDER BY priority DESC, seq LIMIT ?4) AND +status = 'queued' RETURNING {COLUMN_LIST}"""
 _CLAIM_ONE = f"""UPDATE async_jobs SET status = 'running', worker_id = ?1, claimed_at = ?2, last_heartbeat = ?2
-WHERE job_id = ?3 AND status = 'queued' RETURNING {COLUMN_LIST}"""  # noqa: S608
+WHERE job_id = ?3 AND status = 'queued' RETURNING {COLUMN_LIST}"""
 _START = """UPDATE async_jobs SET pid = ?, pid_start = ?, started_at = ?
 WHERE job_id = ? AND status = 'running' AND worker_id = ?"""
 _FINISH = """UPDATE async_jobs SET status = ?, reason = ?, finished_at = ?, result = ?, error = ?, exit_code = ?,
@@ -168,7 +168,9 @@ def _facts(ending: Ending) -> dict[str, JSON]:
 
 def _record_late(tx: Transaction, ending: Ending, worker_id: str) -> None:
     """Ownership was lost: the late result is dropped, and the history says so (if the row still exists)."""
-    found = tx.execute("SELECT status, reason, worker_id FROM async_jobs WHERE job_id = ?", (ending.job.job_id,))
+    found = tx.execute(
+        "SELECT status, reason, worker_id FROM async_jobs WHERE job_id = ?", (ending.job.job_id,)
+    )
     # The same end by the same owner: an earlier commit was applied although it reported an error.
     if found and found[0] != (ending.status, ending.reason, worker_id):
         detail = {

@@ -6,7 +6,7 @@ import os
 import pwd
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +68,11 @@ class Transaction:
         self.connection, self.actor, self.state = connection, actor, state
         self.now = utc_now()
 
-    def execute(self, sql: str, parameters: Any = ()) -> list[Any]:
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run one statement and fetch all its rows; an unfinished cursor would pin the WAL."""
         return self.connection.execute(sql, parameters).fetchall()
 
-    def change(self, sql: str, parameters: Any = ()) -> int:
+    def change(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement and return how many rows it changed."""
         return self.connection.execute(sql, parameters).rowcount
 
@@ -85,7 +85,7 @@ class Database:
         self.state = state
         self.actor = actor or Actor.current()
         self.mutex = WriterMutex(state.root / "agents.db.lock")
-        self.peewee = peewee.SqliteDatabase(
+        self.peewee: Any = peewee.SqliteDatabase(  # untyped: peewee has no annotations
             str(state.database), lock_type="IMMEDIATE", autoconnect=False, pragmas=_PRAGMAS
         )
         try:
@@ -131,12 +131,12 @@ class Database:
         """Whether the path still names the file that is open; if not, writes go to a ghost."""
         return self._file_identity() == self._identity
 
-    def read(self, sql: str, parameters: Any = ()) -> list[Any]:
+    def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run one reading statement outside a transaction and fetch all its rows."""
         return self.connection.execute(sql, parameters).fetchall()
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Transaction]:
+    def write(self, *, durable: bool = True) -> Generator[Transaction]:
         """A write transaction under the mutex; commits at the end, rolls back on an exception.
 
         *durable*: whether the commit reaches the disk before this returns (``synchronous=FULL``).
@@ -151,7 +151,7 @@ class Database:
                 self.mutex.release()
 
     @contextmanager
-    def try_write(self, *, durable: bool = True) -> Iterator[Transaction | None]:
+    def try_write(self, *, durable: bool = True) -> Generator[Transaction | None]:
         """Like :meth:`write`, but yields None at once if another process holds the mutex."""
         if not self.mutex.try_acquire():
             yield None
@@ -163,7 +163,7 @@ class Database:
             self.mutex.release()
 
     @contextmanager
-    def _transaction(self, *, durable: bool) -> Iterator[Transaction]:
+    def _transaction(self, *, durable: bool) -> Generator[Transaction]:
         connection = self.connection
         if not durable:
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -201,7 +201,7 @@ class Database:
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
+def _signals_held_back() -> Generator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
         yield

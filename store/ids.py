@@ -36,13 +36,13 @@ def resolve_id(db: Database, kind: str, table: str, column: str, ident: str) -> 
             f"The id of a {kind}", expected=f"a ULID, or its first or last {SHORTEST}+ characters", got=ident
         )
     if len(wanted) == _FULL:
-        found = db.read(f"SELECT {column} FROM {table} WHERE {column} = ?", (wanted,))  # noqa: S608
+        found = db.read(f"SELECT {column} FROM {table} WHERE {column} = ?", (wanted,))
     else:
         # The range is the prefix match that an index can serve; the suffix has to look at every id.
         found = db.read(
-            f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? LIMIT 5",  # noqa: S608
+            f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? LIMIT 5",
             (wanted, wanted + "~"),
-        ) or db.read(f"SELECT {column} FROM {table} WHERE {column} LIKE ? LIMIT 5", (f"%{wanted}",))  # noqa: S608
+        ) or db.read(f"SELECT {column} FROM {table} WHERE {column} LIKE ? LIMIT 5", (f"%{wanted}",))
     if not found:
         raise NotFoundError(kind, ident)
     if len(found) > 1:

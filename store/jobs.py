@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 from agentsd.errors import ConflictError, NotFoundError
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, Reason
@@ -15,7 +16,7 @@ from agentsd.store.tables import AsyncJobs, rows
 
 COLUMNS = tuple(field.name for field in fields(AsyncJob))
 COLUMN_LIST = ", ".join(COLUMNS)
-_SELECT = f"SELECT {COLUMN_LIST} FROM async_jobs"  # noqa: S608
+_SELECT = f"SELECT {COLUMN_LIST} FROM async_jobs"
 _STATUS, _REASON = COLUMNS.index("status"), COLUMNS.index("reason")
 _INSERT = f"""INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at,
  attempt, retry_of, priority, timeout) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMN_LIST}"""
@@ -156,18 +157,19 @@ def list_jobs(
     limit: int | None = None,
 ) -> list[AsyncJob]:
     """Jobs, newest first; every condition that is given has to hold."""
-    query = AsyncJobs.select(*(getattr(AsyncJobs, column) for column in COLUMNS))
+    table: Any = AsyncJobs  # untyped: peewee has no annotations
+    query = table.select(*(getattr(table, column) for column in COLUMNS))
     wanted = tuple(statuses)
     if wanted:
-        query = query.where(AsyncJobs.status.in_(wanted))
+        query = query.where(table.status.in_(wanted))
     for column, value in (
-        (AsyncJobs.plan_id, plan_id),
-        (AsyncJobs.phase, phase),
-        (AsyncJobs.worker_id, worker_id),
+        (table.plan_id, plan_id),
+        (table.phase, phase),
+        (table.worker_id, worker_id),
     ):
         if value is not None:
             query = query.where(column == value)
-    query = query.order_by(AsyncJobs.seq.desc()).limit(limit)
+    query = query.order_by(table.seq.desc()).limit(limit)
     return [job_from_row(row) for row in rows(query, db.peewee)]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from agentsd.errors import ConfigError
 from agentsd.model import JSON
@@ -22,8 +22,7 @@ _FLAGS: Mapping[str, bool] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key. ``parse`` raises ValueError that says what was expected."""
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +134,8 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 def short_temporary_dir() -> Path:
     """The system's temporary directory; ``/tmp`` if that has so long a path that no socket fits below it."""
+    import tempfile  # noqa: PLC0415 - slow to load, and seldom needed
+
     named = Path(tempfile.gettempdir())
     return named if _fits(named / "agentsd-1234567890") else Path("/tmp")  # noqa: S108 - what is made there is private
 

@@ -18,8 +18,8 @@ from agentsd.store.database import Database, Transaction
 from agentsd.store.ids import resolve_id
 
 _COLUMNS = tuple(field.name for field in fields(PlanRow))
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM plans"  # noqa: S608
-_INSERT = f"INSERT INTO plans ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM plans"
+_INSERT = f"INSERT INTO plans ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _HAS_RESULT = """SELECT 1 FROM async_jobs
 WHERE plan_id = ? AND phase = 'execute' AND status = 'succeeded' LIMIT 1"""
 
@@ -97,7 +97,7 @@ def end_phase(tx: Transaction, plan_id: str, phase: str, status: AsyncJobStatus)
 def _move(tx: Transaction, plan_id: str, new: PlanState, allowed_from: frozenset[PlanState]) -> None:
     marks = ", ".join("?" * len(allowed_from))
     changed = tx.change(
-        f"UPDATE plans SET state = ?, updated_at = ? WHERE plan_id = ? AND state IN ({marks})",  # noqa: S608
+        f"UPDATE plans SET state = ?, updated_at = ? WHERE plan_id = ? AND state IN ({marks})",
         (new, tx.now, plan_id, *allowed_from),
     )
     if changed:

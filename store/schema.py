@@ -39,8 +39,8 @@ INDEXES = (
     "CREATE INDEX jobs_status ON async_jobs (status, seq)",
     "CREATE INDEX jobs_plan ON async_jobs (plan_id, seq)",
     "CREATE INDEX jobs_retry_of ON async_jobs (retry_of) WHERE retry_of IS NOT NULL",
-    "CREATE UNIQUE INDEX one_active_job_per_plan ON async_jobs (plan_id)"
-    f" WHERE status IN {_ACTIVE} AND phase IN {listing(Phase)}",
+    f"""CREATE UNIQUE INDEX one_active_job_per_plan ON async_jobs (plan_id)
+    WHERE status IN {_ACTIVE} AND phase IN {listing(Phase)}""",
     "CREATE INDEX events_job ON job_events (job_id, event_id)",
 )
 

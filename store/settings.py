@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from agentsd.errors import ConfigError
 from agentsd.model import JSON
@@ -41,8 +41,7 @@ class Settings:
     sandbox_base: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced:
+class Sourced(NamedTuple):
     """A value in force and where it comes from: ``default``, a path, or a variable's name."""
 
     value: JSON

@@ -35,7 +35,7 @@ class Plans(Table):
     created_at = TextField()
     updated_at = TextField()
 
-    class Meta:
+    class Meta(Table.Meta):
         table_name = "plans"
 
 
@@ -75,7 +75,7 @@ class AsyncJobs(Table):
     max_rss_bytes = IntegerField(null=True)
     progress = TextField(null=True)
 
-    class Meta:
+    class Meta(Table.Meta):
         table_name = "async_jobs"
 
 
@@ -103,7 +103,7 @@ class Workers(Table):
     ended_at = TextField(null=True)
     end_reason = TextField(null=True)
 
-    class Meta:
+    class Meta(Table.Meta):
         table_name = "workers"
 
 
@@ -121,10 +121,10 @@ class JobEvents(Table):
     worker_id = TextField(null=True)
     detail = TextField(default="{}")
 
-    class Meta:
+    class Meta(Table.Meta):
         table_name = "job_events"
 
 
-def rows(query: Any, database: Any) -> list[Any]:
+def rows(query: Any, database: Any) -> list[Any]:  # noqa: ANN401 - peewee is untyped
     """All rows of a peewee *query* as tuples, fetched at once (an open cursor would pin the WAL)."""
     return list(query.tuples().execute(database))

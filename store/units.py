@@ -26,8 +26,9 @@ BYTES = {
 SECONDS_EXPECTED = 'seconds as a number, or with a unit such as "500 ms", "10 s", "5 m", "1h 30m" or "7 d"'
 BYTES_EXPECTED = 'bytes as a number, or with a unit such as "512 KiB", "64 MiB" or "2 GB"'
 
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
-_WITH_UNIT = re.compile(r"(\d+\.?\d*|\.\d+)\s*([A-Za-z]+)\s*")
+# Compiled on first use, which most commands do not come to.
+_PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)"
+_WITH_UNIT = r"(\d+\.?\d*|\.\d+)\s*([A-Za-z]+)\s*"
 
 
 def parse_seconds(value: object) -> float:
@@ -52,10 +53,11 @@ def _parse(value: object, units: dict[str, float] | dict[str, int], expected: st
 
 
 def _parse_text(text: str, units: dict[str, float] | dict[str, int]) -> float:
-    if _PLAIN.fullmatch(text):
+    if re.fullmatch(_PLAIN, text):
         return float(text)
     total, end = 0.0, 0
-    while match := _WITH_UNIT.match(text, end):
+    with_unit = re.compile(_WITH_UNIT)
+    while match := with_unit.match(text, end):
         unit = match[2].lower()
         if unit not in units:
             return math.nan

@@ -37,17 +37,19 @@ def needs_upgrade(connection: sqlite3.Connection, path: Path) -> bool:
             f"{path} is an SQLite database, but not agentsd's. Move it away, or set AGENTS_STATE_DIR."
         )
     if version > latest_version():
-        applied = {name for (name,) in connection.execute(f"SELECT name FROM {HISTORY_TABLE}")}  # noqa: S608
+        applied = {name for (name,) in connection.execute(f"SELECT name FROM {HISTORY_TABLE}")}
         raise StoreVersionError(str(path), sorted(applied - set(_names())))
     return True
 
 
-def upgrade(database: Any) -> None:
+def upgrade(database: Any) -> None:  # noqa: ANN401 - peewee is untyped
     """Run the pending migrations of a peewee *database*, then make indexes and triggers anew."""
-    from playhouse.migrations import Runner  # noqa: PLC0415 - only the first opener pays for it
+    # Only the first opener pays for the import.
+    from playhouse.migrations import Runner  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
 
     with database.atomic():
-        Runner(database, str(MIGRATIONS), table_name=HISTORY_TABLE).up()
+        runner: Any = Runner(database, str(MIGRATIONS), table_name=HISTORY_TABLE)
+        runner.up()
         for kind, name in database.execute_sql(
             "SELECT type, name FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"
             f" AND tbl_name <> '{HISTORY_TABLE}'"

@@ -8,8 +8,8 @@ from agentsd.model import Worker
 from agentsd.store.database import Database, Transaction
 
 _COLUMNS = tuple(field.name for field in fields(Worker))
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM workers"  # noqa: S608
-_INSERT = f"INSERT INTO workers ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM workers"
+_INSERT = f"INSERT INTO workers ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
 def _worker(row: tuple[object, ...]) -> Worker:

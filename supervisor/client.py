@@ -214,7 +214,9 @@ class Client:
             if now.status.is_terminal or (row is not None and row.beat != beat):
                 return CancelOutcome(now, acknowledged=True)
             if takeover.is_dead(owner):
-                return CancelOutcome(takeover.bury_owner(self.db, self.settings, job, owner), acknowledged=True)
+                return CancelOutcome(
+                    takeover.bury_owner(self.db, self.settings, job, owner), acknowledged=True
+                )
             time.sleep(0.01)
         if force:
             return CancelOutcome(takeover.force(self.db, job, owner), acknowledged=False)
@@ -278,7 +280,7 @@ def _signal_name(text: str | None) -> str | None:
     try:
         number = signals.Signals(int(name)) if name.isdigit() else signals.Signals[f"SIG{name}"]
     except (ValueError, KeyError):
-        raise InvalidInputError("signal", expected="a name or number such as TERM, INT, KILL", got=text) from None
+        raise InvalidInputError(
+            "signal", expected="a name or number such as TERM, INT, KILL", got=text
+        ) from None
     return number.name.removeprefix("SIG")
-
-

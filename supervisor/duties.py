@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from agentsd.model import AsyncJob
 from agentsd.store import retention, workers
 from agentsd.store.claims import something_is_queued
+from agentsd.store.database import Database
+from agentsd.store.paths import StateDir
+from agentsd.store.settings import Settings
 from agentsd.supervisor import remnants
-from agentsd.supervisor.notices import Notice, about
+from agentsd.supervisor.fleet import Fleet
+from agentsd.supervisor.guard import SpawnerGuard
+from agentsd.supervisor.ledger import Ledger
+from agentsd.supervisor.notices import Listener, Notice, about
 from agentsd.supervisor.reaper import Dead, Reaper, bury, jobs_of
-
-if TYPE_CHECKING:
-    from agentsd.supervisor.worker import AsyncWorker
+from agentsd.supervisor.timers import Timers
 
 LONGEST_BEAT = 10.0
 """Seconds between heartbeats at most; a quarter of the TTL if that is less."""
@@ -22,10 +26,29 @@ PRUNE_PAUSE = 0.05
 BURIAL_PAUSE = 0.02
 
 
+class Owner(Protocol):
+    """The supervisor whose duties these are, as far as they need it."""
+
+    worker_id: str
+    exit_code: int
+    state: StateDir
+    settings: Settings
+    db: Database
+    timers: Timers
+    ledger: Ledger
+    fleet: Fleet
+    guard: SpawnerGuard
+    listener: Listener
+
+    def look(self) -> None:
+        """Read the store in this turn."""
+        ...
+
+
 class Duties:
     """The timers of one supervisor."""
 
-    def __init__(self, worker: AsyncWorker) -> None:
+    def __init__(self, worker: Owner) -> None:
         self._worker = worker
         self.reaper = Reaper(worker.worker_id, worker.settings.job_ttl)
         self.broken = ""

@@ -146,8 +146,7 @@ class Fleet:
             self.ledger.starts.remove(running)
         running.ended, running.stage = message, Stage.ENDED
         log_dir = self.book.db.state.job_logs(running.job.job_id)
-        if message.get("cause") == "output_limit":
-            cut_logs(log_dir, self.settings.log_limit)
+        cut_logs(log_dir, self.settings.log_limit)
         ending = verdict(
             running,
             last_lines=last_lines(log_dir),

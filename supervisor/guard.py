@@ -129,8 +129,9 @@ class SpawnerGuard:
         return adopted
 
     def _is_remnant(self, pid: int) -> bool:
-        """Whether an adopted child came from a job. Where others may be adopted too, only the marker or a
-        known identity proves it.
+        """Whether an adopted child came from a job.
+
+        Where others may be adopted too, only the marker or a known identity proves it.
         """
         if not self._may_adopt_innocents or pid in self._leaders():
             return True

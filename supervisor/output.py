@@ -31,13 +31,11 @@ def last_lines(log_dir: Path) -> str:
 def cut_logs(log_dir: Path, limit: int) -> None:
     """Cut what a job wrote past *limit* bytes, the largest file first."""
     try:
-        files = sorted(log_dir.glob("*.log"), key=lambda path: path.stat().st_size, reverse=True)
-        excess = sum(path.stat().st_size for path in files) - limit
-        for path in files:
-            if excess <= 0:
-                break
-            cut = min(excess, path.stat().st_size)
-            os.truncate(path, path.stat().st_size - cut)
+        sizes = {entry.path: entry.stat().st_size for entry in os.scandir(log_dir)}
+        excess = sum(sizes.values()) - limit
+        for path in sorted(sizes, key=sizes.__getitem__, reverse=True) if excess > 0 else ():
+            cut = min(excess, sizes[path])
+            os.truncate(path, sizes[path] - cut)
             excess -= cut
     except OSError:
         return

@@ -13,6 +13,8 @@ from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.notices import Listener, Notice
 from agentsd.supervisor.timers import Timers
 
+_LAST = 3  # KILL
+
 
 class Shutdown:
     """How far the stopping of a supervisor has come."""
@@ -29,13 +31,13 @@ class Shutdown:
     @property
     def impatient(self) -> bool:
         """Whether the last stage is reached."""
-        return self._stage >= 3
+        return self._stage >= _LAST
 
     def step(self, settings: Settings) -> None:
         """One more signal (or the end of a stage's time): go one stage further."""
         self._stage += 1
         running = len(self._fleet.running)
-        self._listener(Notice("stopping", {"stage": min(self._stage, 3), "running": running}))
+        self._listener(Notice("stopping", {"stage": min(self._stage, _LAST), "running": running}))
         match self._stage:
             case 1:
                 self._timers.set("shutdown", settings.shutdown_grace, lambda: self._grace_is_over(settings))

@@ -33,7 +33,9 @@ def bury_owner(db: Database, settings: Settings, job: AsyncJob, owner: Worker | 
         raise ConflictError(f"Job {job.job_id} is running, but its worker {job.worker_id} has no row.")
     left = jobs_of(db, owner.worker_id)
     if remnants.is_reachable(owner) and not remnants.end_all(owner, left, PATIENCE):
-        raise ConflictError(f"Processes of the dead worker {owner.worker_id} do not end. `agents diagnostics` lists them.")
+        raise ConflictError(
+            f"Processes of the dead worker {owner.worker_id} do not end. `agents diagnostics` lists them."
+        )
     with db.write() as tx:
         bury(tx, Dead(owner, gone=True), left, max_attempts=settings.max_attempts)
     return jobs.get(db, job.job_id)
@@ -76,7 +78,9 @@ def _end_tree(leader: int, start: int) -> None:
     while True:
         for pid in list(seen):
             if start_ticks(pid) == seen[pid]:
-                seen.update({below: start_ticks(below) or 0 for below in descendants(pid) if below not in seen})
+                seen.update(
+                    {below: start_ticks(below) or 0 for below in descendants(pid) if below not in seen}
+                )
         alive = [pid for pid, began in seen.items() if start_ticks(pid) == began and remnants.kill(pid)]
         if not alive:
             return
@@ -88,8 +92,12 @@ def _end_tree(leader: int, start: int) -> None:
 def signal_worker(worker: Worker, number: signal.Signals) -> None:
     """Signal a supervisor by its identity. Raises ConflictError if that process is not here."""
     if not remnants.identity_of(worker).is_here() or not remnants.identity_of(worker).is_alive():
-        raise ConflictError(f"Worker {worker.worker_id} (pid {worker.pid} on {worker.host}) does not run here.")
+        raise ConflictError(
+            f"Worker {worker.worker_id} (pid {worker.pid} on {worker.host}) does not run here."
+        )
     try:
         os.kill(worker.pid, number)
     except PermissionError:
-        raise ConflictError(f"Worker {worker.worker_id} belongs to another user (uid {worker.uid}).") from None
+        raise ConflictError(
+            f"Worker {worker.worker_id} belongs to another user (uid {worker.uid})."
+        ) from None

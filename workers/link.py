@@ -51,8 +51,9 @@ class Link:
         self._out.append((_LENGTHS.pack(len(head), len(body)) + head + body, fd))
 
     def flush(self) -> bool:
-        """Send what the kernel has room for; returns whether all went out. A dead peer is no error here:
-        end of file is what tells, and it is read in :meth:`receive`.
+        """Send what the kernel has room for; returns whether all went out.
+
+        A dead peer is no error here: end of file is what tells, and it is read in :meth:`receive`.
         """
         while self._out:
             data, fd = self._out[0]

@@ -25,7 +25,7 @@ def registered() -> dict[str, str]:
 
 
 def _phases_in(text: str) -> dict[str, str]:
-    section, found = "", {}
+    section, found = "", dict[str, str]()
     for line in text.splitlines():
         stripped = line.split("#")[0].strip()
         if stripped.startswith("["):

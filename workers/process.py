@@ -87,11 +87,11 @@ def parent(pid: int) -> int | None:
 def _stat(pid: int) -> list[str] | None:
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return None
     try:
         text = os.read(fd, 4096)
-    except OSError:  # it was reaped between open and read
+    except ProcessLookupError:  # it was reaped between open and read
         return None
     finally:
         os.close(fd)
@@ -118,8 +118,9 @@ def children(pid: int) -> list[int]:
 
 
 class OwnChildren:
-    """The direct children of this process, which has one thread. Holds its file open: with no descriptor
-    left, a sweep must not find nothing.
+    """The direct children of this process, which has one thread.
+
+    Holds its file open: with no descriptor left, a sweep must not find nothing.
     """
 
     def __init__(self) -> None:

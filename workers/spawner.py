@@ -108,15 +108,19 @@ class Spawner:
         self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": error})
 
     def _adopt(self, order: Order, pid: int, slot: int) -> None:
+        pidfd = -1
         try:
             pidfd = os.pidfd_open(pid) if LINUX else -1
+            start = start_ticks(pid) or 0
         except OSError as error:  # no descriptor left: a child that nobody could wait for must not run
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+            if pidfd >= 0:
+                os.close(pidfd)
             self._board.give_back(slot)
             self._fork_failed(order, str(error))
             return
-        leader = Leader(order, pid, pidfd, start_ticks(pid) or 0, self._board, slot)
+        leader = Leader(order, pid, pidfd, start, self._board, slot)
         self._leaders[order.job_id] = leader
         self._by_pid[pid] = leader
         if pidfd >= 0:

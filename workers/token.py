@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -75,7 +75,7 @@ class CancellationToken:
         signal.signal(signal.SIGTERM, self._on_term)
 
     @contextmanager
-    def raising(self) -> Iterator[None]:
+    def raising(self) -> Generator[None]:
         """While the handler runs: TERM raises in a handler that does not watch the token."""
         self._raising = True
         try:
@@ -84,7 +84,7 @@ class CancellationToken:
             self._raising = False
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Generator[None]:
         """While agentsd's own code runs inside a handler: nothing is raised until it is left."""
         self._held += 1
         try:

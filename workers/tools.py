@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +89,11 @@ def run_tool(
 
 
 @contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[int | None]:
-    """The file that takes a tool's output; None: the job's own log. A file, never a pipe: a process that
-    the tool leaves behind would hold a pipe open, and a full one would stop the tool.
+def _output(path: Path | None) -> Generator[int | None]:
+    """The file that takes a tool's output; None: the job's own log.
+
+    A file, never a pipe: a process that the tool leaves behind would hold a pipe open, and a full one
+    would stop the tool.
     """
     if path is None:
         yield None
@@ -104,7 +106,7 @@ def _output(path: Path | None) -> Iterator[int | None]:
 
 
 @contextlib.contextmanager
-def _wakeup() -> Iterator[socket.socket | None]:
+def _wakeup() -> Generator[socket.socket | None]:
     """A socket that becomes readable when a signal arrives; None in a thread, which gets no signals."""
     ours, kernels = socket.socketpair()
     ours.setblocking(False)
@@ -167,7 +169,7 @@ def _sweep(before: set[int]) -> int:
 
 
 @contextlib.contextmanager
-def _exit_fd(pid: int) -> Iterator[int | None]:
+def _exit_fd(pid: int) -> Generator[int | None]:
     """A descriptor that becomes readable when *pid* ends, where the system has such a thing."""
     if not hasattr(os, "pidfd_open"):  # untested: macOS
         yield None
@@ -185,9 +187,9 @@ def _has_ended(pid: int) -> bool:
 
 def _pause(exit_fd: int | None, wakeup: socket.socket | None, left: float | None) -> None:
     """Sleep until the tool ends, a signal comes or *left* seconds have passed."""
-    watched = [fd for fd in (exit_fd, wakeup) if fd is not None]
+    watched: list[int | socket.socket] = [fd for fd in (exit_fd, wakeup) if fd is not None]
     if exit_fd is None or wakeup is None:
         left = min(left, _POLL) if left is not None else _POLL
     readable, _, _ = select.select(watched, [], [], left)
-    if wakeup in readable and wakeup is not None:
+    if wakeup is not None and wakeup in readable:
         wakeup.recv(4096)

@@ -71,7 +71,8 @@ class AmbiguousIdError(AgentsError):
     exit_code = ExitCode.USAGE
 
     def __init__(self, kind: str, ident: str, candidates: Sequence[str]) -> None:
-        names = ", ".join(candidates[:4]) + (", …" if len(candidates) > 4 else "")
+        shown = candidates[:4]
+        names = ", ".join(shown) + (", …" if len(candidates) > len(shown) else "")
         super().__init__(f"{ident!r} fits several {kind}s ({names}). Give more characters.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from agentsd.workers.token import CancellationToken
 
 
 @contextmanager
-def temporary_state() -> Iterator[StateDir]:
+def temporary_state() -> Generator[StateDir]:
     """A state directory that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="agentsd-") as directory:
         yield StateDir(Path(directory))
@@ -30,7 +30,7 @@ def job_context(
     plan: PlanOrder | None = None,
     token: CancellationToken | None = None,
     on_progress: Callable[[JSON], None] = lambda _value: None,
-) -> Iterator[JobContext]:
+) -> Generator[JobContext]:
     """A context to call a handler with, in this process: ``handler(context)``.
 
     Its *payload* goes through JSON as in a real job. Tools that the handler runs are real.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from support.home import Home
@@ -24,6 +25,7 @@ from agentsd.store.mutex import WriterMutex
 HOLD = """
 import sys, time
 from pathlib import Path
+from types import FrameType
 from agentsd.store.mutex import WriterMutex
 mutex = WriterMutex(Path(sys.argv[1]))
 assert mutex.try_acquire()
@@ -34,7 +36,13 @@ time.sleep(600)
 
 @pytest.mark.parametrize(
     ("pragma", "value"),
-    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000), ("mmap_size", 0)],
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("busy_timeout", 5000),
+        ("mmap_size", 0),
+    ],
 )
 def test_every_connection_has_the_pragmas(db: Database, pragma: str, value: object) -> None:
     """What durability and integrity rest on is set on each connection."""
@@ -112,7 +120,9 @@ def test_the_mutex_dies_with_its_holder(home: Home) -> None:
     mutex.close()
 
 
-def test_a_holder_without_proc_locks_is_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_holder_without_proc_locks_is_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the kernel does not tell, the message stays general; a lock nobody holds has no holder."""
     mutex = WriterMutex(tmp_path / "lock")
 
@@ -129,7 +139,11 @@ def _raise_oserror(*_args: object, **_kwargs: object) -> str:
 def test_signals_wait_until_a_transaction_is_over(db: Database) -> None:
     """A TERM inside a transaction is delivered after the commit, never in the middle."""
     seen: list[bool] = []
-    previous = signal.signal(signal.SIGTERM, lambda *_: seen.append(db.connection.in_transaction))
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        seen.append(db.connection.in_transaction)
+
+    previous = signal.signal(signal.SIGTERM, note)
     try:
         with db.write() as tx:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -147,7 +161,7 @@ def test_a_deleted_or_replaced_file_is_noticed(home: Home, db: Database) -> None
     assert db.is_still_there()
     path = home.state.database
     shutil.copy(path, path.with_suffix(".copy"))
-    os.replace(path.with_suffix(".copy"), path)
+    path.with_suffix(".copy").replace(path)
     assert not db.is_still_there()
     path.unlink()
     assert not db.is_still_there()
@@ -233,8 +247,12 @@ def test_an_unknown_file_system_is_let_through(tmp_path: Path, monkeypatch: pyte
         patch.setattr(Path, "read_text", _raise_oserror)
         assert filesystem.filesystem_type(tmp_path) is None
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", lambda _path: "1 1 0:0 / / rw - nothing none rw")
+        patch.setattr(Path, "read_text", _other_mounts)
         assert filesystem.filesystem_type(tmp_path) is None
+
+
+def _other_mounts(_path: Path) -> str:
+    return "1 1 0:0 / / rw - nothing none rw"
 
 
 def test_an_actor_without_a_passwd_entry_is_its_uid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +266,8 @@ def test_many_openers_at_once_all_succeed(home: Home) -> None:
     """32 processes that create and open one new store at the same time: no error, one schema."""
     code = "from agentsd.store.database import open_store; from agentsd.store.paths import state_dir; open_store(state_dir()).close()"
     openers = [
-        subprocess.Popen([sys.executable, "-c", code], env=home.environ, stderr=subprocess.PIPE) for _ in range(16)
+        subprocess.Popen([sys.executable, "-c", code], env=home.environ, stderr=subprocess.PIPE)
+        for _ in range(16)
     ]
 
     assert [b""] * 16 == [opener.communicate()[1] for opener in openers]

@@ -17,7 +17,16 @@ from agentsd.errors import (
     InvalidTransitionError,
     NotFoundError,
 )
-from agentsd.model import PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, PlanRow, PlanState, Reason, utc_now
+from agentsd.model import (
+    PAYLOAD_VERSION,
+    AsyncJob,
+    AsyncJobStatus,
+    Phase,
+    PlanRow,
+    PlanState,
+    Reason,
+    utc_now,
+)
 from agentsd.store import cancel, claims, events, jobs, payload, plans, retention, workers
 from agentsd.store.claims import Ending
 from agentsd.store.database import Database, open_store
@@ -78,7 +87,9 @@ def test_what_was_enqueued_is_there_after_reopening(home: Home) -> None:
     assert job == found
     assert found.plan_id == found.job_id
     assert (AsyncJobStatus.QUEUED, 3, 1.5, 1) == (found.status, found.priority, found.timeout, found.attempt)
-    assert {"schema_version": 1, "phase": "echo", "data": {"a": [1, None]}} == orjson.loads(found.payload_json)
+    assert {"schema_version": 1, "phase": "echo", "data": {"a": [1, None]}} == orjson.loads(
+        found.payload_json
+    )
 
 
 def test_the_claim_takes_high_priority_first_then_the_oldest(db: Database) -> None:
@@ -134,7 +145,9 @@ def test_a_finish_is_fenced(db: Database) -> None:
     found = jobs.get(db, job.job_id)
 
     assert (AsyncJobStatus.FAILED, Reason.STUCK) == (found.status, found.reason)
-    dropped = [event.detail["status"] for event in events.for_job(db, job.job_id) if "dropped" in event.detail]
+    dropped = [
+        event.detail["status"] for event in events.for_job(db, job.job_id) if "dropped" in event.detail
+    ]
     assert ["succeeded", "succeeded"] == dropped
 
 
@@ -206,7 +219,10 @@ def test_what_has_ended_or_never_was_cannot_be_cancelled(db: Database) -> None:
     job = claim(db)[0]
     finish(db, job)
 
-    with pytest.raises(InvalidTransitionError, match="is succeeded: it cannot become cancelled"), db.write() as tx:
+    with (
+        pytest.raises(InvalidTransitionError, match="is succeeded: it cannot become cancelled"),
+        db.write() as tx,
+    ):
         cancel.request_cancel(tx, job.job_id)
     with pytest.raises(NotFoundError), db.write() as tx:
         cancel.request_cancel(tx, "0" * 26)
@@ -275,7 +291,7 @@ def test_a_retry_is_a_new_row(db: Database) -> None:
 
 
 def test_a_plan_moves_in_the_transactions_of_its_jobs(db: Database) -> None:
-    """draft -> executing -> ready -> applying -> applied."""
+    """Draft -> executing -> ready -> applying -> applied."""
     plan_id = add_plan(db)
     seen = [plans.get(db, plan_id).state]
     for phase in (Phase.EXECUTE, Phase.APPLY):
@@ -444,12 +460,16 @@ def test_unknown_fields_of_an_envelope_survive() -> None:
 
 def test_older_envelopes_are_upgraded_step_by_step() -> None:
     """The chain runs until no step is left."""
-    steps = {
-        1: lambda old: {**old, "schema_version": 2, "a": 1},
-        2: lambda old: {**old, "schema_version": 3, "b": 2},
-    }
 
-    assert {"schema_version": 3, "a": 1, "b": 2} == payload.upgraded({"schema_version": 1}, steps)
+    def first(old: payload.Envelope) -> payload.Envelope:
+        return {**old, "schema_version": 2, "a": 1}
+
+    def second(old: payload.Envelope) -> payload.Envelope:
+        return {**old, "schema_version": 3, "b": 2}
+
+    assert {"schema_version": 3, "a": 1, "b": 2} == payload.upgraded(
+        {"schema_version": 1}, {1: first, 2: second}
+    )
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "{}", '{"schema_version": "1"}'])
@@ -500,7 +520,9 @@ def test_writers_at_once_lose_and_double_nothing(home: Home, db: Database) -> No
         for code in [CLAIM] * 2 + [ENQUEUE] * 8
     ]
     complaints = [writer.communicate()[1] for writer in writers]
-    finished = db.read("SELECT job_id, count(*) FROM job_events WHERE to_status = 'succeeded' GROUP BY job_id")
+    finished = db.read(
+        "SELECT job_id, count(*) FROM job_events WHERE to_status = 'succeeded' GROUP BY job_id"
+    )
     claimed = db.read("SELECT count(*) FROM job_events WHERE to_status = 'running'")
 
     assert [b""] * 10 == complaints

@@ -29,7 +29,7 @@ def put_in_state(db: Database, status: AsyncJobStatus) -> str:
 
 def move(db: Database, job_id: str, status: AsyncJobStatus) -> None:
     """Write *status* with everything that it needs, by plain SQL."""
-    reason = sorted(REASONS[status])[0] if status in REASONS else None
+    reason = min(REASONS[status]) if status in REASONS else None
     owned = status is not AsyncJobStatus.QUEUED
     db.connection.execute(
         "UPDATE async_jobs SET status = ?, reason = ?, finished_at = ?,"

@@ -139,7 +139,7 @@ def test_exit_codes(status: AsyncJobStatus, reason: Reason, code: ExitCode) -> N
 # -- who is dead ------------------------------------------------------------------------------------
 
 
-def row(beat: int = 0, ttl: float = 10.0, **changes: Any) -> Worker:
+def row(beat: int = 0, ttl: float = 10.0, **changes: Any) -> Worker:  # noqa: ANN401 - any column
     """The row of a supervisor on another host, unless *changes* say otherwise."""
     values: dict[str, Any] = {
         "worker_id": "OTHER", "host": "elsewhere", "boot_id": "b", "pid_namespace": "n", "pid": 1, "pid_start": 1,
@@ -181,7 +181,12 @@ def test_a_gap_in_the_own_loop_voids_all_observations() -> None:
 def test_a_process_that_is_provably_gone_is_dead_at_once() -> None:
     """Same boot and pid namespace, and no such process; the own row is never judged."""
     me = Identity.current()
-    here = {"host": "here", "boot_id": me.boot_id, "pid_namespace": me.pid_namespace, "pid": me.pid}
+    here: dict[str, Any] = {
+        "host": "here",
+        "boot_id": me.boot_id,
+        "pid_namespace": me.pid_namespace,
+        "pid": me.pid,
+    }
     alive, gone = row(pid_start=me.start, **here), row(pid_start=me.start - 1, **here)
 
     assert [] == Reaper("ME", 10).observe([alive], now=0)

@@ -10,7 +10,6 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import orjson
 import psutil
@@ -28,6 +27,7 @@ from agentsd.supervisor import client as client_module
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
 STUBBORN = {"then": "stubborn"}
+SHOUT = "yes | head -c 1000000; sleep 600"
 
 
 def pids_of(job: AsyncJob) -> list[int]:
@@ -59,7 +59,13 @@ def ladder(client: Client, job: AsyncJob) -> list[str]:
         ("echo", {"a": ["ü", None]}, "succeeded", "completed", None),
         ("big-result", {"bytes": 3_000_000}, "succeeded", "completed", None),
         ("raise", None, "failed", "handler_error", "ValueError: raised on purpose"),
-        ("raise", {"kind": "KeyboardInterrupt"}, "failed", "handler_error", "KeyboardInterrupt: raised on purpose"),
+        (
+            "raise",
+            {"kind": "KeyboardInterrupt"},
+            "failed",
+            "handler_error",
+            "KeyboardInterrupt: raised on purpose",
+        ),
         ("unserialisable", None, "failed", "handler_error", "the result is not JSON"),
         ("exit", {"code": 0}, "failed", "exited", "exit code 0 and without a result"),
         ("exit", {"code": 256, "how": "sys"}, "failed", "exited", "exit code 0 and without a result"),
@@ -74,7 +80,7 @@ def test_every_way_a_handler_ends(
     begin: Begin,
     start: Start,
     phase: str,
-    payload: Any,
+    payload: object,
     status: str,
     reason: str,
     error: str | None,
@@ -96,7 +102,9 @@ def test_what_cannot_run_says_so(client: Client, start: Start) -> None:
     """A payload that is no envelope, a phase that is gone: no process, no retry, a clear reason."""
     start(max_attempts=3)
     ids = ["0" * 25 + "A", "0" * 25 + "B"]
-    for job_id, phase, payload in zip(ids, ("noop", "gone"), ("rubbish", '{"schema_version":1}'), strict=True):
+    for job_id, phase, payload in zip(
+        ids, ("noop", "gone"), ("rubbish", '{"schema_version":1}'), strict=True
+    ):
         client.db.connection.execute(
             "INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at)"
             " VALUES (?, ?, ?, 'queued', ?, 1, '2026-01-01T00:00:00.000000Z')",
@@ -133,7 +141,7 @@ def test_usage_and_last_words_of_a_killed_job(client: Client, begin: Begin, star
 def test_too_much_output_ends_the_job(client: Client, home: Home, start: Start) -> None:
     """Past the limit the job ends, and what is kept is cut to it."""
     start(log_limit="64 KiB")
-    job = end_of(client, client.enqueue("chatty", payload={"bytes": 100_000_000, "hold": 600}))
+    job = end_of(client, client.enqueue("tool", payload={"argv": ["sh", "-c", SHOUT]}))
 
     assert Reason.OUTPUT_LIMIT == job.reason
     log = home.state.job_logs(job.job_id) / "job.log"
@@ -353,13 +361,17 @@ def test_force_ends_a_job_whose_worker_is_stopped(
 # -- shutdown ---------------------------------------------------------------------------------------
 
 
-def test_the_first_signal_lets_jobs_finish(client: Client, begin: Begin, start: Start, tmp_path: Path) -> None:
+def test_the_first_signal_lets_jobs_finish(
+    client: Client, begin: Begin, start: Start, tmp_path: Path
+) -> None:
     """Nothing is claimed any more; exit code 0 when the last job has ended."""
     supervisor = start()
     gate = tmp_path / "gate"
     job = begin("gate", {"gate": str(gate)})
     supervisor.process.send_signal(signal.SIGTERM)
-    eventually(lambda: client.live_workers()[0].state == "draining" or supervisor.said.count("stop"), 5, "draining")
+    eventually(
+        lambda: client.live_workers()[0].state == "draining" or supervisor.said.count("stop"), 5, "draining"
+    )
     waiting = client.enqueue("noop")
     gate.touch()
 
@@ -476,7 +488,10 @@ def test_usr1_reads_the_configuration_again(client: Client, home: Home, begin: B
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", "thread"),
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+            "thread",
+        ),
         ("raise RuntimeError('broken on purpose')", "broken on purpose"),
     ],
 )
@@ -532,7 +547,9 @@ def test_a_store_that_cannot_be_written_loses_no_result(
     unlimited = resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, (16_384, resource.RLIM_INFINITY))
     gate.touch()
     none_left(pids_of(slow), 10)
-    eventually(lambda: "cannot be written" in supervisor.said or "unwritable" in supervisor.said, 10, "it is said")
+    eventually(
+        lambda: "cannot be written" in supervisor.said or "unwritable" in supervisor.said, 10, "it is said"
+    )
     assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
     resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, unlimited)
 
@@ -564,7 +581,9 @@ def test_two_workers_share_the_work_and_run_nothing_twice(client: Client, start:
 
         ids = [insert(tx, NewJob(phase="noop")).job_id for _ in range(200)]
     eventually(lambda: len(client.list(statuses=["succeeded"])) == len(ids), 60, "all have run")
-    runs = client.db.read("SELECT job_id, count(*) FROM job_events WHERE to_status = 'running' GROUP BY job_id")
+    runs = client.db.read(
+        "SELECT job_id, count(*) FROM job_events WHERE to_status = 'running' GROUP BY job_id"
+    )
 
     assert {(job_id, 1) for job_id in ids} == set(runs)
     assert 2 == len({job.worker_id for job in client.list()})

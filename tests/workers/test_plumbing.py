@@ -188,7 +188,7 @@ def test_phases_come_from_what_is_installed(tmp_path: Path, monkeypatch: pytest.
         "[console_scripts]\nmine = mine:main\n\n[agentsd.phases]  # a comment\n"
         "count = mine.phases:count [extra]\nexecute = mine:hijack\n\n[other]\nx = y:z\n"
     )
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     found = registered()
 
     assert "mine.phases:count" == found["count"]

@@ -19,7 +19,7 @@ from agentsd.workers.sweep import sweep
 from agentsd.workers.token import CancellationToken
 from agentsd.workers.tools import ToolResult, run_tool
 
-DAEMON = "(setsid sh -c 'trap \"\" TERM; touch \"$1\"; exec sleep 600' sh {mark} &) ; while ! [ -e {mark} ]; do sleep 0.01; done"
+DAEMON = '(setsid sh -c \'trap "" TERM; touch "$1"; exec sleep 600\' sh {mark} &) ; while ! [ -e {mark} ]; do sleep 0.01; done'
 
 
 def in_job(body: Callable[[CancellationToken], None], *, term_when: Path | None = None) -> int:
@@ -37,7 +37,7 @@ def in_job(body: Callable[[CancellationToken], None], *, term_when: Path | None 
             token.install()
             body(token)
             code = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - nothing may escape into the test runner's copy
             traceback.print_exc()
         finally:
             os._exit(code)
@@ -57,7 +57,9 @@ def test_a_tool_ends_with_its_exit_code(tmp_path: Path) -> None:
 
     def body(token: CancellationToken) -> None:
         out = tmp_path / "out"
-        result = run(token, "cat; echo $X; pwd; echo err >&2; exit 3", output=out, env={"X": "y"}, cwd=tmp_path)
+        result = run(
+            token, "cat; echo $X; pwd; echo err >&2; exit 3", output=out, env={"X": "y"}, cwd=tmp_path
+        )
         assert (3, None, False, 0) == (result.exit_code, result.signal, result.timed_out, result.survivors)
         assert not result.ok
         assert result.duration > 0
@@ -252,5 +254,3 @@ def test_a_sweep_gives_up_at_its_limit() -> None:
         assert sweep((), 5.0)
 
     assert 0 == in_job(body)
-
-
