@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -88,7 +88,9 @@ class Agents(LazyGroup):
             # A terminal that cannot show a character shows a question mark instead of a traceback.
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
-        sys.exit(run(sys.argv[1:] if args is None else args))
+        if args is None:
+            leave(run(sys.argv[1:]))
+        sys.exit(run(args))
 
 
 cli = Agents(
@@ -134,6 +136,16 @@ def run(words: Sequence[str]) -> int:
         raise
     except BaseException as error:  # noqa: BLE001 - the last place: nothing may reach the user as a traceback
         return _show(error, output)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: all is closed and flushed, and taking apart what was imported takes 10 ms."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads any more
+            continue
+    os._exit(code)
 
 
 def _show(error: BaseException, output: Output) -> int:

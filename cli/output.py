@@ -6,7 +6,6 @@ Results go to stdout, messages to stderr. Nothing else in agentsd writes to eith
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -146,9 +145,12 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 def width() -> int:
     """Columns of the terminal; COLUMNS wins; a pipe has no limit."""
-    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
-        return shutil.get_terminal_size().columns
-    return sys.maxsize
+    wish = os.environ.get("COLUMNS", "")
+    if wish.isdigit() and int(wish):
+        return int(wish)
+    if not sys.stdout.isatty():
+        return sys.maxsize
+    return os.get_terminal_size(sys.stdout.fileno()).columns or 80
 
 
 def shorten(text: str, limit: int) -> str:

@@ -39,7 +39,7 @@ def command(jobs: tuple[str, ...], reason: str, signal: str | None, force: bool,
         return cancel_jobs(client, ids, reason=reason, signal=signal, force=force, wait=wait)
 
 
-def cancel_jobs(  # noqa: PLR0913 - the options of the command
+def cancel_jobs(
     client: Client,
     ids: list[str],
     *,

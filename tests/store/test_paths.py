@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from support.home import Home
 
 from agentsd.errors import ConfigError, StateDirError
 from agentsd.store import paths
-from agentsd.store.paths import StateDir, config_path, runtime_dir, state_dir
+from agentsd.store.paths import StateDir, config_path, runtime_dir, short_temporary_dir, state_dir
 
 
 def test_every_name_lies_in_the_state_directory() -> None:
@@ -136,25 +137,36 @@ def test_a_runtime_directory_that_is_not_private_is_passed_over(
 
 
 def test_a_long_state_directory_puts_sockets_below_the_temporary_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel takes 107 bytes for a socket's path."""
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    environ = {"AGENTS_STATE_DIR": str(tmp_path / ("long" * 30))}
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(home.root))
+    environ = {"AGENTS_STATE_DIR": str(home.root / ("long" * 30))}
 
-    assert tmp_path / f"agentsd-{os.geteuid()}" == runtime_dir(environ)
+    assert runtime_dir(environ) == home.root / f"agentsd-{os.geteuid()}"
+
+
+def test_a_long_temporary_directory_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TMPDIR may be as long as it likes; /tmp is there and short."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: "/long" * 30)
+
+    assert short_temporary_dir() == Path("/tmp")  # noqa: S108
 
 
 def test_a_foreign_directory_below_the_temporary_one_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anybody may make names in /tmp: one that is not ours is not used."""
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(home.root))
     uid = os.geteuid()
-    (tmp_path / f"agentsd-{uid + 1}").mkdir(mode=0o700)
-    environ = {"AGENTS_STATE_DIR": str(tmp_path / ("long" * 30))}
-    state_dir(environ)
-    monkeypatch.setattr(paths, "state_dir", lambda environ: StateDir(Path(environ["AGENTS_STATE_DIR"])))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    (home.root / f"agentsd-{uid + 1}").mkdir(mode=0o700)
+    environ = {"AGENTS_STATE_DIR": str(home.root / ("long" * 30))}
+    root = state_dir(environ).root
+
+    def as_before(_environ: object) -> StateDir:
+        return StateDir(root)
+
+    monkeypatch.setattr(paths, "state_dir", as_before)
     monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
 
     with pytest.raises(StateDirError, match=f"belongs to uid {uid}"):
