@@ -11,14 +11,7 @@ from typing import Any
 from peewee import AutoField, FloatField, IntegerField, Model, TextField
 
 
-class Table(Model):
-    """What all tables have in common."""
-
-    class Meta:
-        legacy_table_names = False
-
-
-class Plans(Table):
+class Plans(Model):
     """Frozen plans, the project each belongs to, and their state."""
 
     plan_id = TextField(primary_key=True)
@@ -35,11 +28,11 @@ class Plans(Table):
     created_at = TextField()
     updated_at = TextField()
 
-    class Meta(Table.Meta):
+    class Meta:
         table_name = "plans"
 
 
-class AsyncJobs(Table):
+class AsyncJobs(Model):
     """One row for one attempt at one phase of one plan. ``seq`` is the order of arrival."""
 
     seq = AutoField()
@@ -75,11 +68,11 @@ class AsyncJobs(Table):
     max_rss_bytes = IntegerField(null=True)
     progress = TextField(null=True)
 
-    class Meta(Table.Meta):
+    class Meta:
         table_name = "async_jobs"
 
 
-class Workers(Table):
+class Workers(Model):
     """Supervisors, from start to end, with their heartbeat."""
 
     worker_id = TextField(primary_key=True)
@@ -103,11 +96,11 @@ class Workers(Table):
     ended_at = TextField(null=True)
     end_reason = TextField(null=True)
 
-    class Meta(Table.Meta):
+    class Meta:
         table_name = "workers"
 
 
-class JobEvents(Table):
+class JobEvents(Model):
     """What happened to each job, when, why and by whom."""
 
     event_id = AutoField()
@@ -121,7 +114,7 @@ class JobEvents(Table):
     worker_id = TextField(null=True)
     detail = TextField(default="{}")
 
-    class Meta(Table.Meta):
+    class Meta:
         table_name = "job_events"
 
 

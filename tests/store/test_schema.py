@@ -7,6 +7,7 @@ from dataclasses import fields
 from itertools import product
 
 import pytest
+from peewee import Model
 from support.home import Home
 
 from agentsd.model import REASONS, VALID_TRANSITIONS, AsyncJob, AsyncJobStatus, PlanRow, Worker
@@ -113,7 +114,7 @@ def test_events_go_with_their_job(db: Database) -> None:
 
 
 @pytest.mark.parametrize("table", [tables.AsyncJobs, tables.Workers, tables.Plans, tables.JobEvents])
-def test_the_peewee_models_are_the_real_schema(db: Database, table: type[tables.Table]) -> None:
+def test_the_peewee_models_are_the_real_schema(db: Database, table: type[Model]) -> None:
     """Same columns, same order, same nullability as the migrations made."""
     name = table._meta.table_name  # pyright: ignore
     real = [(row[1], not row[3] and not row[5]) for row in db.read(f"PRAGMA table_info({name})")]
