@@ -6,7 +6,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentsd.errors import BadPayloadError
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
@@ -147,12 +147,9 @@ class Fleet:
         running.ended, running.stage = message, Stage.ENDED
         log_dir = self.book.db.state.job_logs(running.job.job_id)
         cut_logs(log_dir, self.settings.log_limit)
-        ending = verdict(
-            running,
-            last_lines=last_lines(log_dir),
-            max_attempts=self.settings.max_attempts,
-            rerun_safe=running.rerun_safe,
-        )
+        ending = verdict(running, max_attempts=self.settings.max_attempts, rerun_safe=running.rerun_safe)
+        if ending.status is not AsyncJobStatus.SUCCEEDED and (lines := last_lines(log_dir)):
+            ending = replace(ending, detail={**ending.detail, "last_lines": lines})
         self.ledger.endings.append((running, ending))
 
     def _end_without_process(

@@ -24,7 +24,7 @@ _CAUSES = {
 _FINAL = frozenset({Reason.BAD_PAYLOAD, Reason.CONFLICT})
 
 
-def verdict(running: RunningJob, *, last_lines: str, max_attempts: int, rerun_safe: bool) -> Ending:
+def verdict(running: RunningJob, *, max_attempts: int, rerun_safe: bool) -> Ending:
     """The ending of a job whose tree is gone."""
     facts = running.ended or {}
     status, reason, error = _decide(running, facts)
@@ -42,7 +42,7 @@ def verdict(running: RunningJob, *, last_lines: str, max_attempts: int, rerun_sa
         system_s=facts.get("system_s"),
         max_rss_bytes=facts.get("max_rss_bytes"),
         progress=running.progress,
-        detail=_detail(running, facts, status, last_lines),
+        detail=_detail(running, facts, status),
         successor=successor(running.job, status, reason, max_attempts=max_attempts, rerun_safe=rerun_safe),
     )
 
@@ -90,17 +90,13 @@ def _sentence(running: RunningJob, reason: Reason) -> str:
             return "The spawner of its worker died, and the job with it."
 
 
-def _detail(
-    running: RunningJob, facts: dict[str, Any], status: AsyncJobStatus, last_lines: str
-) -> dict[str, JSON]:
+def _detail(running: RunningJob, facts: dict[str, Any], status: AsyncJobStatus) -> dict[str, JSON]:
     detail: dict[str, JSON] = {}
     if facts.get("stages"):
         detail["ladder"] = facts["stages"]
     if running.cancel is not None and status is AsyncJobStatus.CANCELLED:
         detail["cancelled_by"] = running.cancel.by
         detail["why"] = running.cancel.why or None
-    if last_lines and status is not AsyncJobStatus.SUCCEEDED:
-        detail["last_lines"] = last_lines
     return detail
 
 

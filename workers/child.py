@@ -39,7 +39,16 @@ SHIELD_LIMIT = 300.0
 """Seconds that a shield holds the end of a job up at most."""
 SPAWNER_IGNORES = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP)
 """Signals that mean nothing to a spawner: only the end of file of its link ends it."""
+_HIGHEST_FD = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 _CHANNEL_FD = 100  # out of the way of handlers that close low descriptors they do not know
+
+
+def prepare() -> None:
+    """What every job process inherits from its spawner: done once there, instead of once in each."""
+    os.chdir("/")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore
 
 
 def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: int, spawner: int) -> NoReturn:
@@ -67,16 +76,13 @@ def _become_job(order: Order, channel_fd: int, spawner: int) -> socket.socket:
         os._exit(1)
     os.setsid()
     kernel.adopt_orphans()
-    signal.set_wakeup_fd(-1)  # else a signal to this job would wake the spawner
     # SIGPIPE stays ignored, as Python code expects (BrokenPipeError); subprocess restores it for tools.
     for number in SPAWNER_IGNORES:
         signal.signal(number, signal.SIG_DFL)
     channel_fd = _keep_only(channel_fd)
     _open_output(Path(order.log_dir))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    os.chdir("/")
     set_title(order.title)
-    channel = socket.socket(fileno=channel_fd)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel_fd)
     channel.setblocking(True)
     return channel
 
@@ -85,7 +91,7 @@ def _keep_only(channel_fd: int) -> int:
     """Close every descriptor but the standard ones and the channel, which moves to a high number."""
     kept = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, _CHANNEL_FD)
     os.closerange(3, kept)
-    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.closerange(kept + 1, _HIGHEST_FD)
     return kept
 
 
@@ -99,8 +105,6 @@ def _open_output(log_dir: Path) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.closerange(3, max(log, null) + 1)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
 def _wait_for_go(channel: socket.socket) -> None:
@@ -179,7 +183,7 @@ def _context(
 def load_handler(path: str) -> Callable[[JobContext], JSON]:
     """The callable that ``module:attribute`` names. Raises ImportError, AttributeError."""
     module, _, attribute = path.partition(":")
-    found: Any = import_module(module)
+    found: Any = sys.modules.get(module) or import_module(module)
     for name in attribute.split("."):
         found = getattr(found, name)
     return found

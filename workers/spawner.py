@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from agentsd.workers import kernel
 from agentsd.workers.board import Board
-from agentsd.workers.child import SPAWNER_IGNORES, run_job
+from agentsd.workers.child import SPAWNER_IGNORES, prepare, run_job
 from agentsd.workers.leader import Leader
 from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.order import Order
@@ -259,7 +259,7 @@ def main() -> NoReturn:
         link.post({"op": "preload_refused", "problem": problem})
         link.flush()
         sys.exit(0)
-    os.chdir("/")
+    prepare()
     gc.collect()
     gc.freeze()  # a child's collection would touch, and so copy, every page
     Spawner(link).run()

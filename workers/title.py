@@ -12,7 +12,7 @@ from importlib.util import module_from_spec, spec_from_loader
 from typing import Any
 
 
-def _load_extension() -> Any:  # noqa: ANN401 - an extension module without stubs
+def _load_extension() -> Any:
     package = PathFinder.find_spec("setproctitle")
     spec = PathFinder.find_spec("_setproctitle", package and package.submodule_search_locations)
     if spec is None or spec.origin is None:

@@ -41,7 +41,7 @@ def start(home: Home) -> Iterator[Callable[..., Supervisor]]:
 def begin(client: Client) -> Callable[..., AsyncJob]:
     """Enqueues a job and returns it when it runs; with *ready*, when that holds for it, too."""
 
-    def begin_one(phase: str, payload: object = None, *, progress: bool = False, **options: Any) -> AsyncJob:  # noqa: ANN401 - what enqueue takes
+    def begin_one(phase: str, payload: object = None, *, progress: bool = False, **options: Any) -> AsyncJob:
         job_id = client.enqueue(phase, payload=payload, **options).job_id
 
         def running() -> AsyncJob | None:

@@ -56,7 +56,7 @@ def test_the_first_cause_wins_and_a_result_that_came_is_kept(
     frame: tuple[Kind, dict[str, Any]] | None, facts: dict[str, Any], status: str, reason: str
 ) -> None:
     """Every way in which frame, exit status and ladder can meet."""
-    ending = verdict(running(frame, facts), last_lines="", max_attempts=1, rerun_safe=False)
+    ending = verdict(running(frame, facts), max_attempts=1, rerun_safe=False)
 
     assert (status, reason) == (ending.status, ending.reason)
     assert (ending.error is None) == (status == "succeeded")
@@ -71,10 +71,10 @@ def running(frame: tuple[Kind, dict[str, Any]] | None, facts: dict[str, Any]) ->
 
 
 def test_a_verdict_keeps_what_explains_it() -> None:
-    """Who cancelled and why, the ladder, the last lines, a partial result."""
+    """Who cancelled and why, the ladder, a partial result."""
     job = running(CANCELLED, {"cause": "cancelled", "stages": [{"stage": "TERM", "at": "now"}]})
     job.cancel = CancelRequest("J", "me@here", "wrong branch", None)
-    ending = verdict(job, last_lines="bye", max_attempts=1, rerun_safe=False)
+    ending = verdict(job, max_attempts=1, rerun_safe=False)
 
     assert "Cancelled by me@here: wrong branch." == ending.error
     assert '{"kind":"partial"}' == ending.result
@@ -82,7 +82,6 @@ def test_a_verdict_keeps_what_explains_it() -> None:
         "ladder": [{"stage": "TERM", "at": "now"}],
         "cancelled_by": "me@here",
         "why": "wrong branch",
-        "last_lines": "bye",
     } == ending.detail
 
 
@@ -91,7 +90,7 @@ def test_a_broken_frame_is_said() -> None:
     job = running(None, {"exit_code": 0})
     job.frame_problem = "a wrong checksum"
 
-    assert "a wrong checksum" in (verdict(job, last_lines="", max_attempts=1, rerun_safe=True).error or "")
+    assert "a wrong checksum" in (verdict(job, max_attempts=1, rerun_safe=True).error or "")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_who_gets_a_successor(
     facts: dict[str, Any], max_attempts: int, rerun_safe: bool, attempt: int | None
 ) -> None:
     """An interrupted job keeps its attempt; another failure counts; a cancel is final."""
-    ending = verdict(running(None, facts), last_lines="", max_attempts=max_attempts, rerun_safe=rerun_safe)
+    ending = verdict(running(None, facts), max_attempts=max_attempts, rerun_safe=rerun_safe)
 
     assert attempt == (ending.successor.attempt if ending.successor else None)
 
@@ -118,7 +117,7 @@ def test_attempts_run_out() -> None:
     job = running(None, {"signal": "SIGKILL"})
     job.job = replace(JOB, attempt=3)
 
-    assert verdict(job, last_lines="", max_attempts=3, rerun_safe=True).successor is None
+    assert verdict(job, max_attempts=3, rerun_safe=True).successor is None
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,7 @@ def test_exit_codes(status: AsyncJobStatus, reason: Reason, code: ExitCode) -> N
 # -- who is dead ------------------------------------------------------------------------------------
 
 
-def row(beat: int = 0, ttl: float = 10.0, **changes: Any) -> Worker:  # noqa: ANN401 - any column
+def row(beat: int = 0, ttl: float = 10.0, **changes: Any) -> Worker:
     """The row of a supervisor on another host, unless *changes* say otherwise."""
     values: dict[str, Any] = {
         "worker_id": "OTHER", "host": "elsewhere", "boot_id": "b", "pid_namespace": "n", "pid": 1, "pid_start": 1,
