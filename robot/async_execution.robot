@@ -40,6 +40,7 @@ Further Ctrl-C Ends Even A Stubborn Job
     A Worker Runs In A Terminal
     Start Job With Stubborn Processes
     Press Control C
+    Terminal Should Show    stopping    within=5
     Press Control C
     Terminal Should End    exit_code=0    within=10
     Job Should Have Ended    failed    interrupted

@@ -47,7 +47,11 @@ class Supervisor:
         command = [str(AGENTS), "worker", "start", *self.options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=self.home.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command,
+                env=self.home.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=self.own_session,
             )
         return self

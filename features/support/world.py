@@ -136,7 +136,7 @@ class World:
         columns = "job_id, plan_id, phase, status, payload_json, schema_version, created_at"
         payload = json.dumps({"schema_version": 99, "phase": "noop", "data": None, "colour": "new"})
         values = (job_id, job_id, "noop", "queued", payload, 99, "2026-01-31T09:00:00.000000Z")
-        self.home.sql(f"INSERT INTO async_jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", *values)  # noqa: S608
+        self.home.sql(f"INSERT INTO async_jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
         self.jobs.append(job_id)
 
     def make_plan(self) -> None:

@@ -54,7 +54,7 @@ class AgentsLibrary:
         assert answer.exit_code == exit_code, str(answer)
         return answer.stdout
 
-    def ask_agents(self, *words: str, exit_code: int = 0) -> Any:  # noqa: ANN401 - any JSON
+    def ask_agents(self, *words: str, exit_code: int = 0) -> Any:
         """Run a command with ``--format json`` and return its data."""
         answer = self.world.operator.ask(*words)
         print(answer)
