@@ -75,11 +75,6 @@ class SpawnerProcess:
             self._nudged = True
             self.signal(signal.SIGCONT)
 
-    @property
-    def is_suspect(self) -> bool:
-        """Whether a ping has not been answered yet."""
-        return self._unanswered_since is not None
-
     def forgive(self) -> None:
         """This process was not awake itself: the silence proves nothing."""
         self._unanswered_since = None
