@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
         name: str,
         summary: str,
         entries: Mapping[str, Entry | LazyGroup],
-        **more: Any,  # noqa: ANN401 - what click takes
+        **more: Any,
     ) -> None:
         """*entries* in the order in which the help lists them."""
         super().__init__(name, help=summary, **more)
@@ -80,7 +80,7 @@ def nearest(word: str, known: Mapping[str, object]) -> str:
 class Command(click.Command):
     """A command with ``--format``, whose help ends in worked examples."""
 
-    def __init__(self, *args: Any, examples: str = "", **more: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, examples: str = "", **more: Any) -> None:
         super().__init__(*args, **more)
         self.examples = examples.strip("\n")
         self.params.append(format_option())
@@ -93,7 +93,7 @@ class Command(click.Command):
                     formatter.write(f"{' ' * formatter.current_indent}{line.strip()}\n")
 
 
-def define(name: str, *, examples: str = "", **more: Any) -> Callable[[Callable[..., Any]], click.Command]:  # noqa: ANN401
+def define(name: str, *, examples: str = "", **more: Any) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function the command *name*. Its docstring is the help; it returns the exit code."""
     return click.command(name, cls=Command, examples=examples, **more)
 
@@ -128,7 +128,7 @@ class Seconds(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - 
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read seconds."""
         try:
             return parse_seconds(value)

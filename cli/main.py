@@ -18,6 +18,9 @@ from agentsd.cli.framework import Entry, LazyGroup, MissingCommandError, format_
 from agentsd.cli.output import FORMATS, Output, write
 from agentsd.errors import AgentsError, ExitCode
 
+COMPLETION = "_AGENTS_COMPLETE"
+"""The variable by which a shell asks for completions."""
+
 _PLAN = {
     "create": "Check a plan file, freeze it, and store it as a new plan.",
     "list": "List plans, newest first.",
@@ -77,10 +80,10 @@ class Agents(LazyGroup):
     def main(
         self,
         args: Sequence[str] | None = None,
-        *more: Any,  # noqa: ANN401 - what click takes
+        *more: Any,
         standalone_mode: bool = True,
-        **extra: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        **extra: Any,
+    ) -> Any:
         """Run and exit with the right code, every error shown; without *standalone_mode* return or raise."""
         if not standalone_mode:
             return super().main(args, *more, standalone_mode=False, **extra)
@@ -132,8 +135,10 @@ def run(words: Sequence[str]) -> int:
         return int(code or 0)
     except BrokenPipeError:
         return _leave_broken_pipe()
-    except SystemExit:  # a shell asked for completions
-        raise
+    except SystemExit:
+        if COMPLETION in os.environ:  # a shell asked for completions, and got them
+            raise
+        return _leave_broken_pipe()  # click's own way of taking a closed pipe
     except BaseException as error:  # noqa: BLE001 - the last place: nothing may reach the user as a traceback
         return _show(error, output)
 

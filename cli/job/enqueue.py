@@ -49,9 +49,11 @@ def read_payload(text: str | None) -> JSON:
     where, data = "--payload", text.encode()
     try:
         if text == "-":
-            where, data = "stdin", sys.stdin.buffer.read()
+            where = "stdin"
+            data = sys.stdin.buffer.read()
         elif text.startswith("@"):
-            where, data = text[1:], Path(text[1:]).read_bytes()
+            where = text[1:]
+            data = Path(where).read_bytes()
         return orjson.loads(data)
     except OSError as error:
         raise InvalidInputError(where, expected="a file with JSON", got=error.strerror) from None

@@ -26,7 +26,12 @@ HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK")
     agents job list --plan 01JABCDE --limit 5
     agents job list --format jsonl | jq -r .job_id""",
 )
-@click.option("--status", multiple=True, type=click.Choice([*AsyncJobStatus]), help="Only these; repeatable.")
+@click.option(
+    "--status",
+    multiple=True,
+    type=click.Choice([each.value for each in AsyncJobStatus]),
+    help="Only these; repeatable.",
+)
 @click.option("--plan", help="Only jobs of this plan.")
 @click.option(
     "--limit", type=click.IntRange(min=0), help=f"At most so many; 0: all [default: {SHOWN} in a table]."

@@ -20,7 +20,12 @@ SHOWN = 50
 
 
 @define("list", examples="agents plan list\nagents plan list --state ready --format json")
-@click.option("--state", multiple=True, type=click.Choice([*PlanState]), help="Only these; repeatable.")
+@click.option(
+    "--state",
+    multiple=True,
+    type=click.Choice([each.value for each in PlanState]),
+    help="Only these; repeatable.",
+)
 @click.option(
     "--limit", type=click.IntRange(min=0), help=f"At most so many; 0: all [default: {SHOWN} in a table]."
 )
