@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import peewee
 
-from agentsd.errors import StoreError
+from agentsd.errors import StoreBusyError, StoreError
 from agentsd.model import utc_now
 from agentsd.store.filesystem import refuse_network_filesystem
 from agentsd.store.mutex import WriterMutex
@@ -24,6 +24,9 @@ from agentsd.store.upgrade import needs_upgrade, upgrade
 
 MUTEX_PATIENCE = 10.0
 """Seconds that a command line waits for the writer mutex before it says who holds it."""
+
+LOOKING_PATIENCE = 1.0
+"""Seconds that opening and closing wait for it when they can do without."""
 
 _PRAGMAS: dict[str, object] = {
     "journal_mode": "wal",
@@ -97,19 +100,40 @@ class Database:
 
     def _open(self) -> None:
         refuse_network_filesystem(self.state.root)
-        # Opening runs under the mutex: switching a new file to WAL fails when two do it at once.
         with _signals_held_back():
-            self.mutex.acquire(MUTEX_PATIENCE)
+            held = self._acquire_for_opening()
             try:
                 self.peewee.connect()
                 self.connection: sqlite3.Connection = self.peewee.connection()
                 self._verify_pragmas()
                 if needs_upgrade(self.connection, self.state.database):
+                    if not held:
+                        self.mutex.acquire(MUTEX_PATIENCE)
+                        held = True
                     upgrade(self.peewee)
             finally:
-                self.mutex.release()
+                if held:
+                    self.mutex.release()
         self.state.database.chmod(0o600)
         self._identity = self._file_identity()
+
+    def _acquire_for_opening(self) -> bool:
+        """Take the mutex: switching a new file to WAL fails when two do it at once.
+
+        A file that is a store already needs no switching, so a writer that is stopped must not keep
+        anybody from looking: after a while it is opened without the mutex. Returns whether it is held.
+        """
+        try:
+            is_new = self.state.database.stat().st_size == 0
+        except FileNotFoundError:
+            is_new = True
+        try:
+            self.mutex.acquire(MUTEX_PATIENCE if is_new else LOOKING_PATIENCE)
+        except StoreBusyError:
+            if is_new:
+                raise
+            return False
+        return True
 
     def _verify_pragmas(self) -> None:
         for name, wanted in _PRAGMAS.items():
@@ -135,7 +159,7 @@ class Database:
         """Run one reading statement outside a transaction and fetch all its rows."""
         return self.connection.execute(sql, parameters).fetchall()
 
-    @contextmanager
+    @contextlib.contextmanager
     def write(self, *, durable: bool = True) -> Generator[Transaction]:
         """A write transaction under the mutex; commits at the end, rolls back on an exception.
 
@@ -150,7 +174,7 @@ class Database:
             finally:
                 self.mutex.release()
 
-    @contextmanager
+    @contextlib.contextmanager
     def try_write(self, *, durable: bool = True) -> Generator[Transaction | None]:
         """Like :meth:`write`, but yields None at once if another process holds the mutex."""
         if not self.mutex.try_acquire():
@@ -162,7 +186,7 @@ class Database:
         finally:
             self.mutex.release()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self, *, durable: bool) -> Generator[Transaction]:
         connection = self.connection
         if not durable:
@@ -182,14 +206,15 @@ class Database:
                 connection.execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
-        """Close the connection. The last closer checkpoints, so it does that under the mutex."""
+        """Close the connection. The last closer checkpoints, so it does that under the mutex.
+
+        If a stopped writer holds that, this is not the last closer, and closes without it.
+        """
         with _signals_held_back():
-            self.mutex.acquire(MUTEX_PATIENCE)
-            try:
-                self.peewee.close()
-            finally:
-                self.mutex.release()
-                self.mutex.close()
+            with contextlib.suppress(StoreBusyError):
+                self.mutex.acquire(LOOKING_PATIENCE)
+            self.peewee.close()
+            self.mutex.close()  # and so released
 
     def __enter__(self) -> Self:
         return self
@@ -200,7 +225,7 @@ class Database:
         self.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _signals_held_back() -> Generator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:

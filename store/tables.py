@@ -118,6 +118,6 @@ class JobEvents(Model):
         table_name = "job_events"
 
 
-def rows(query: Any, database: Any) -> list[Any]:  # noqa: ANN401 - peewee is untyped
+def rows(query: Any, database: Any) -> list[Any]:
     """All rows of a peewee *query* as tuples, fetched at once (an open cursor would pin the WAL)."""
     return list(query.tuples().execute(database))

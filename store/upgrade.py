@@ -42,7 +42,7 @@ def needs_upgrade(connection: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
-def upgrade(database: Any) -> None:  # noqa: ANN401 - peewee is untyped
+def upgrade(database: Any) -> None:
     """Run the pending migrations of a peewee *database*, then make indexes and triggers anew."""
     # Only the first opener pays for the import.
     from playhouse.migrations import Runner  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]

@@ -102,7 +102,7 @@ TABLES = (
 )
 
 
-def up(_migrator: Any, db: Any) -> None:  # noqa: ANN401 - peewee is untyped
+def up(_migrator: Any, db: Any) -> None:
     """Create the tables. Indexes and triggers are made anew after every migration."""
     db.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     for statement in TABLES:

@@ -101,6 +101,26 @@ def test_a_writer_that_waits_too_long_names_the_holder(
         holder.communicate()
 
 
+def test_a_stopped_writer_keeps_nobody_from_looking(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is there is opened, read and closed although another process holds the mutex."""
+    monkeypatch.setattr(database, "LOOKING_PATIENCE", 0.05)
+    monkeypatch.setattr(database, "MUTEX_PATIENCE", 0.1)
+    open_store(home.state).close()
+    holder = _hold(home)
+    try:
+        with open_store(home.state) as db:
+            assert jobs.list_jobs(db) == []
+        home.sql("PRAGMA user_version = 0")
+        with pytest.raises(StoreBusyError):
+            open_store(home.state)
+        home.state.database.unlink()
+        with pytest.raises(StoreBusyError):
+            open_store(home.state)
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
 def _hold(home: Home) -> subprocess.Popen[bytes]:
     path = home.state.root / "agents.db.lock"
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
