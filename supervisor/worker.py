@@ -6,6 +6,7 @@ import os
 import selectors
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from signal import SIGUSR1
 
 import agentsd
@@ -74,17 +75,31 @@ class AsyncWorker:
     def _start(self) -> None:
         """Spawner first: no database handle may exist in a process that forks jobs."""
         kernel.adopt_orphans()
-        self.guard = SpawnerGuard(
-            self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload
-        )
-        try:
+        with ExitStack() as undo:  # a start that fails leaves no process, no socket and no connection
+            undo.callback(self.selector.close)
+            self.guard = SpawnerGuard(
+                self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload
+            )
+            undo.callback(self.guard.finish)
             for directory in (self.state.logs, self.state.sandboxes, self.state.apply, self.state.locks):
                 directory.mkdir(mode=0o700, exist_ok=True)
             self.db = open_store(self.state, Actor.current(self.worker_id))
-        except BaseException:
-            self.guard.finish()
-            raise
-        self.wakeup = WakeupSocket(runtime_dir(), self.worker_id)
+            undo.callback(self.db.close)
+            self.wakeup = WakeupSocket(runtime_dir(), self.worker_id)
+            undo.callback(self.wakeup.close)
+            self._assemble()
+            self._register()
+            undo.pop_all()
+        self.duties.begin()
+        self.listener(
+            Notice(
+                "worker_started",
+                {"worker_id": self.worker_id, "pid": os.getpid(), "slots": self.settings.max_workers},
+            )
+        )
+
+    def _assemble(self) -> None:
+        """Make the parts and connect them."""
         self.ledger = Ledger(self.db, self.worker_id, beat_due=False)
         self.fleet = Fleet(
             OrderBook(self.db, self.settings), self.ledger, self.timers, self.selector, self.listener,
@@ -95,14 +110,6 @@ class AsyncWorker:
         self.duties = Duties(self)
         self.selector.register(self.signals, selectors.EVENT_READ, self._take_signals)
         self.selector.register(self.wakeup, selectors.EVENT_READ, self._take_pokes)
-        self._register()
-        self.duties.begin()
-        self.listener(
-            Notice(
-                "worker_started",
-                {"worker_id": self.worker_id, "pid": os.getpid(), "slots": self.settings.max_workers},
-            )
-        )
 
     def _register(self) -> None:
         """Write this supervisor's row; from now on others see it."""
