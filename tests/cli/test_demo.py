@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from support.agents import Agents
 from support.home import Home
 from support.operator import AGENTS
 from support.patience import PATIENCE, eventually
 from support.terminal import Terminal
 
 from agentsd.cli.demo.scene import Interrupted, Scene, scene
+from agentsd.cli.demo.story import Story
 
 
 @pytest.fixture
@@ -139,3 +141,25 @@ def test_what_is_left_of_a_scene_is_told(temporary: Path, monkeypatch: pytest.Mo
         pass
 
     assert left == [str(place.root)]
+
+
+def test_a_demo_that_leaves_something_fails(
+    agents: Agents, monkeypatch: pytest.MonkeyPatch, temporary: Path
+) -> None:
+    """It promised not to."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(temporary))
+
+    def play(_story: Story) -> dict[str, object]:
+        return {}
+
+    def leave(place: Scene) -> list[str]:
+        strike(place)
+        return ["process 7"]
+
+    strike = Scene.strike
+    monkeypatch.setattr(Story, "play", play)
+    monkeypatch.setattr(Scene, "strike", leave)
+    said = agents("demo")
+
+    assert said.code == 1
+    assert "The demo left behind: process 7" in said.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from support.world import World
 
 from agentsd.cli.checks import surroundings
 from agentsd.errors import SandboxError
+from agentsd.store import health
 
 
 def findings(agents: Agents, level: str) -> list[str]:
@@ -113,6 +115,22 @@ def test_rows_that_contradict_each_other_are_errors(agents: Agents, home: Home) 
     assert any(f"Job {job} is queued, but its last event says None" in text for text in errors)
     assert any(f"Job {owned} is running, but its worker gone has no row" in text for text in errors)
     assert any("is executing, but no job of it" in text for text in errors)
+
+
+def test_a_damaged_database_and_a_large_log_are_said(agents: Agents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do about the first, and the cause of the second."""
+    with agents.home.connect() as client:
+        seen = replace(health.examine(client.db), integrity="row 3 missing from index", wal_size=2**30)
+
+    def examine(_db: object) -> health.StoreHealth:
+        return seen
+
+    monkeypatch.setattr(health, "examine", examine)
+    said = agents("diagnostics")
+
+    assert said.code == 1
+    assert "The database is damaged: row 3 missing from index. Stop the workers" in said.out
+    assert "The write-ahead log has 1.0 GiB" in said.out
 
 
 def test_processes_left_by_a_dead_worker_are_orphans(agents: Agents, home: Home) -> None:
