@@ -8,13 +8,13 @@ from agentsd.store import events, plans
 from agentsd.store.database import Transaction
 from agentsd.store.jobs import COLUMN_LIST, job_from_row
 
-_CANCEL_QUEUED = f"""UPDATE async_jobs SET status = 'cancelled', reason = 'cancelled_before_start', finished_at = ?1,
-cancel_requested_at = ?1, cancel_requested_by = ?2, cancel_reason = ?3
-WHERE job_id = ?4 AND status = 'queued' RETURNING {COLUMN_LIST}"""
+_CANCEL_QUEUED = f"""UPDATE async_jobs SET status = 'cancelled', reason = 'cancelled_before_start', finished_at = :now,
+cancel_requested_at = :now, cancel_requested_by = :by, cancel_reason = :why
+WHERE job_id = :job_id AND status = 'queued' RETURNING {COLUMN_LIST}"""
 # The first request is kept: who cancelled first is who cancelled.
-_REQUEST = f"""UPDATE async_jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?1),
-cancel_requested_by = coalesce(cancel_requested_by, ?2), cancel_reason = coalesce(cancel_reason, ?3),
-cancel_signal = coalesce(?4, cancel_signal) WHERE job_id = ?5 AND status = 'running' RETURNING {COLUMN_LIST}"""
+_REQUEST = f"""UPDATE async_jobs SET cancel_requested_at = coalesce(cancel_requested_at, :now),
+cancel_requested_by = coalesce(cancel_requested_by, :by), cancel_reason = coalesce(cancel_reason, :why),
+cancel_signal = coalesce(:signal, cancel_signal) WHERE job_id = :job_id AND status = 'running' RETURNING {COLUMN_LIST}"""
 
 
 def request_cancel(tx: Transaction, job_id: str, *, why: str = "", signal: str | None = None) -> AsyncJob:
@@ -23,14 +23,15 @@ def request_cancel(tx: Transaction, job_id: str, *, why: str = "", signal: str |
     Raises NotFoundError, or InvalidTransitionError if the job has ended.
     """
     by = tx.actor.by
-    rows = tx.execute(_CANCEL_QUEUED, (tx.now, by, why or None, job_id))
+    values = {"now": tx.now, "by": by, "why": why or None, "signal": signal, "job_id": job_id}
+    rows = tx.execute(_CANCEL_QUEUED, values)
     if rows:
         job = job_from_row(rows[0])
         detail = {"cancelled_by": by, **({"why": why} if why else {})}
         events.record(tx, job_id, AsyncJobStatus.QUEUED, job.status, Reason.CANCELLED_BEFORE_START, detail)
         plans.end_phase(tx, job.plan_id, job.phase, job.status)
         return job
-    rows = tx.execute(_REQUEST, (tx.now, by, why or None, signal, job_id))
+    rows = tx.execute(_REQUEST, values)
     if rows:
         detail = {"requested": "cancel", "why": why or None, "signal": signal}
         events.record(tx, job_id, AsyncJobStatus.RUNNING, AsyncJobStatus.RUNNING, None, detail)

@@ -18,11 +18,11 @@ from agentsd.store.jobs import COLUMN_LIST, NewJob, insert, job_from_row
 # index jobs_queued: left to itself the planner takes jobs_status and sorts the whole queue (4.6 ms at
 # 10,000 queued rows instead of 0.09). The unary plus keeps the outer predicate from choosing an index of
 # its own (it would scan: 13 ms at 200,000 queued rows instead of 25 µs).
-CLAIM = f"""UPDATE async_jobs SET status = 'running', worker_id = ?1, claimed_at = ?2, last_heartbeat = ?2
-WHERE seq IN (SELECT seq FROM async_jobs INDEXED BY jobs_queued WHERE status = 'queued' AND schema_version <= ?3
-ORDER BY priority DESC, seq LIMIT ?4) AND +status = 'queued' RETURNING {COLUMN_LIST}"""
-_CLAIM_ONE = f"""UPDATE async_jobs SET status = 'running', worker_id = ?1, claimed_at = ?2, last_heartbeat = ?2
-WHERE job_id = ?3 AND status = 'queued' RETURNING {COLUMN_LIST}"""
+CLAIM = f"""UPDATE async_jobs SET status = 'running', worker_id = :worker_id, claimed_at = :now, last_heartbeat = :now
+WHERE seq IN (SELECT seq FROM async_jobs INDEXED BY jobs_queued WHERE status = 'queued' AND schema_version <= :version
+ORDER BY priority DESC, seq LIMIT :limit) AND +status = 'queued' RETURNING {COLUMN_LIST}"""
+_CLAIM_ONE = f"""UPDATE async_jobs SET status = 'running', worker_id = :worker_id, claimed_at = :now, last_heartbeat = :now
+WHERE job_id = :job_id AND status = 'queued' RETURNING {COLUMN_LIST}"""
 _START = """UPDATE async_jobs SET pid = ?, pid_start = ?, started_at = ?
 WHERE job_id = ? AND status = 'running' AND worker_id = ?"""
 _FINISH = """UPDATE async_jobs SET status = ?, reason = ?, finished_at = ?, result = ?, error = ?, exit_code = ?,
@@ -68,14 +68,16 @@ class CancelRequest:
 
 def claim(tx: Transaction, worker_id: str, limit: int) -> list[AsyncJob]:
     """Take up to *limit* queued jobs, first those of high priority, then the oldest. Atomic."""
-    rows = tx.execute(CLAIM, (worker_id, tx.now, PAYLOAD_VERSION, limit))
+    rows = tx.execute(
+        CLAIM, {"worker_id": worker_id, "now": tx.now, "version": PAYLOAD_VERSION, "limit": limit}
+    )
     # RETURNING gives the rows in the order of the table, not in that of the inner SELECT.
     return sorted((_claimed(tx, row) for row in rows), key=lambda job: -job.priority)
 
 
 def claim_one(tx: Transaction, worker_id: str, job_id: str) -> AsyncJob | None:
     """Take this very job (the foreground's own), or None if it is not queued any more."""
-    rows = tx.execute(_CLAIM_ONE, (worker_id, tx.now, job_id))
+    rows = tx.execute(_CLAIM_ONE, {"worker_id": worker_id, "now": tx.now, "job_id": job_id})
     return _claimed(tx, rows[0]) if rows else None
 
 

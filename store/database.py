@@ -7,7 +7,7 @@ import os
 import pwd
 import signal
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,10 @@ _PRAGMAS: dict[str, object] = {
     "mmap_size": 0,  # the WAL-reset bug of SQLite <= 3.51.2 is worse with mapped files
 }
 _HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGTSTP}
+
+
+Parameters = Sequence[object] | Mapping[str, object]
+"""Values for the ``?`` or the ``:name`` placeholders of a statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,11 @@ class Transaction:
         self.connection, self.actor, self.state = connection, actor, state
         self.now = utc_now()
 
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+    def execute(self, sql: str, parameters: Parameters = ()) -> list[Any]:
         """Run one statement and fetch all its rows; an unfinished cursor would pin the WAL."""
         return self.connection.execute(sql, parameters).fetchall()
 
-    def change(self, sql: str, parameters: Sequence[object] = ()) -> int:
+    def change(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one statement and return how many rows it changed."""
         return self.connection.execute(sql, parameters).rowcount
 
@@ -155,7 +159,7 @@ class Database:
         """Whether the path still names the file that is open; if not, writes go to a ghost."""
         return self._file_identity() == self._identity
 
-    def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+    def read(self, sql: str, parameters: Parameters = ()) -> list[Any]:
         """Run one reading statement outside a transaction and fetch all its rows."""
         return self.connection.execute(sql, parameters).fetchall()
 

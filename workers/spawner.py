@@ -263,4 +263,5 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()  # a child's collection would touch, and so copy, every page
     Spawner(link).run()
+    link.close()
     sys.exit(0)

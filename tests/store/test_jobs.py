@@ -104,7 +104,12 @@ def test_the_claim_takes_high_priority_first_then_the_oldest(db: Database) -> No
 
 def test_a_claim_walks_the_partial_index(db: Database) -> None:
     """The cost of a claim does not depend on how many rows there are."""
-    plan = " ".join(row[3] for row in db.read(f"EXPLAIN QUERY PLAN {claims.CLAIM}", (WORKER, "now", 1, 1)))
+    plan = " ".join(
+        row[3]
+        for row in db.read(
+            f"EXPLAIN QUERY PLAN {claims.CLAIM}", {"worker_id": WORKER, "now": "", "version": 1, "limit": 1}
+        )
+    )
 
     assert "jobs_queued" in plan
     assert "SCAN async_jobs USING INDEX jobs_queued" in plan or "SEARCH" in plan
