@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,11 @@ import pytest
 def loaded_by(statement: str) -> set[str]:
     """The names of all modules that a fresh interpreter has loaded after *statement*."""
     program = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    # Measuring coverage would load modules of its own.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
+    )
     return set(ended.stdout.split())
 
 
