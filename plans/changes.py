@@ -127,7 +127,7 @@ def outside(git: Git, base: str, result: str, places: Iterable[str]) -> list[str
     return [difference.path for difference in differences(git, base, result, ".", *excluded)]
 
 
-def diff_text(  # noqa: PLR0913 - the four facts and two ways to show them
+def diff_text(
     project: Path,
     base: str,
     result: str,

@@ -112,7 +112,7 @@ def now(repo: Repository, state: Path, parent: str | None = None) -> snapshot.Sn
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(base=FILES, before=EDITS, plan=EDITS, user=EDITS, staged=st.booleans(), kill=st.integers(0, 9))
-def test_an_apply_is_the_merge_that_git_makes(  # noqa: PLR0913, PLR0917 - each is one thing that varies
+def test_an_apply_is_the_merge_that_git_makes(
     state_root: Path,
     base: dict[str, str],
     before: list[tuple[str, str, str]],

@@ -32,7 +32,7 @@ def copy(lab: Lab) -> Lab:
     return lab
 
 
-def phase() -> Any:  # noqa: ANN401 - the example is no part of the typed package
+def phase() -> Any:
     path = EXAMPLES / "custom_phase" / "src" / "agentsd_count_words" / "__init__.py"
     spec = importlib.util.spec_from_file_location("agentsd_count_words", path)
     assert spec is not None

@@ -44,7 +44,7 @@ def count_words(job: JobContext) -> dict[str, Any]:
     }
 
 
-def _read_payload(payload: Any) -> tuple[Path, str]:  # noqa: ANN401 - a payload is any JSON value
+def _read_payload(payload: Any) -> tuple[Path, str]:
     """The folder and the pattern. The error ends the job as failed, with the reason ``bad_payload``."""
     match payload:
         case {"folder": str(folder), **rest} if Path(folder).is_dir():
