@@ -12,7 +12,6 @@ from agentsd.store import events, plans
 from agentsd.store.database import Database, Transaction
 from agentsd.store.ids import new_id, resolve_id
 from agentsd.store.payload import wrap
-from agentsd.store.tables import AsyncJobs, rows
 
 COLUMNS = tuple(field.name for field in fields(AsyncJob))
 COLUMN_LIST = ", ".join(COLUMNS)
@@ -157,6 +156,8 @@ def list_jobs(
     limit: int | None = None,
 ) -> list[AsyncJob]:
     """Jobs, newest first; every condition that is given has to hold."""
+    from agentsd.store.tables import AsyncJobs, rows  # noqa: PLC0415 - defining the models takes 5 ms
+
     table: Any = AsyncJobs  # untyped: peewee has no annotations
     query = table.select(*(getattr(table, column) for column in COLUMNS))
     wanted = tuple(statuses)

@@ -93,7 +93,7 @@ class Ledger:
             written.claimed = claims.claim(tx, self.worker_id, room)
         if self.spawner_pid:
             workers.set_spawner(tx, self.worker_id, self.spawner_pid)
-        if self.beat_due:
+        if self.beat_due or self.endings or written.claimed:  # what it runs and has done is never out of date
             written.row_is_ours = workers.beat(
                 tx,
                 self.worker_id,
