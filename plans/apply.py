@@ -123,7 +123,7 @@ def _settled_merge(
 def _merge(repository: Repository, state_root: Path, wish: Wish, begun: Journal | None) -> Merge:
     git = repository.git
     if begun:
-        merge = merge_into_project(repository, state_root, begun.before, begun.after)
+        merge = merge_into_project(repository, state_root, begun.before, begun.after, begun.operations)
     else:
         base, result = _commits(wish)
         if strays := changes.outside(git, base, result, wish.plan.paths):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentsd.errors import ApplyConflictError
 from agentsd.plans import snapshot
-from agentsd.plans.changes import Difference, differences
+from agentsd.plans.changes import Difference, differences, entries
 from agentsd.plans.git import Git, shown
 from agentsd.plans.repository import Repository
 
@@ -22,20 +23,42 @@ class Merge:
     operations: tuple[Difference, ...]
 
 
-def merge_into_project(repository: Repository, state_root: Path, base: str, theirs: str) -> Merge:
+def merge_into_project(
+    repository: Repository, state_root: Path, base: str, theirs: str, written: Sequence[Difference] = ()
+) -> Merge:
     """Merge the commit *theirs*, which grew from *base*, with the project as it is now. ApplyConflictError.
 
     The snapshot of the project gets *base* as its parent, which makes *base* the merge base whatever happened to
-    the project's history since.
+    the project's history since. *written* is what an earlier apply has written, or some of it.
     """
     git = repository.git
     now = snapshot.of_project(repository, state_root, parents=[base], message="agentsd: before the apply")
-    tree = merge_trees(git, now.commit, theirs)
+    ours = _without(git, now.commit, base, written, state_root) if written else now.commit
+    tree = merge_trees(git, ours, theirs)
     after = snapshot.commit(git, tree, [now.commit, theirs], "agentsd: after the apply")
     operations = tuple(differences(git, now.tree, tree))
     if links := [difference.path for difference in operations if difference.is_gitlink]:
         raise ApplyConflictError([("nested repository", shown(path)) for path in links])
     return Merge(now.commit, after, operations)
+
+
+def _without(git: Git, commit: str, base: str, written: Sequence[Difference], state_root: Path) -> str:
+    """*commit* as if nothing of *written* had been written: what the user did, and nothing of ours.
+
+    Half an apply looks like files that the user deleted. Git would take files that the other half adds for
+    renamed ones of those, and the apply would be in conflict with itself.
+    """
+    now = entries(git, commit)
+    ours = [each for each in written if now.get(each.path) == each.new]
+    with snapshot.scratch(state_root) as folder:
+        private = git.using(index=folder / "index")
+        private.call("read-tree", commit)
+        removed = [f"0 {'0' * len(commit)}\t{each.path}" for each in ours if each.old is None]
+        restored = [f"{each.old.mode} {each.old.oid}\t{each.path}" for each in ours if each.old is not None]
+        lines = "".join(f"{line}\0" for line in removed + restored)
+        private.call("update-index", "-z", "--index-info", stdin=os.fsencode(lines))
+        tree = private.text("write-tree")
+    return snapshot.commit(git, tree, [base], "agentsd: the project without what was applied")
 
 
 def merge_trees(git: Git, ours: str, theirs: str) -> str:

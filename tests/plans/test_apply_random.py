@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.plan_lab import Lab
 
@@ -112,6 +112,20 @@ def now(repo: Repository, state: Path, parent: str | None = None) -> snapshot.Sn
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(base=FILES, before=EDITS, plan=EDITS, user=EDITS, staged=st.booleans(), kill=st.integers(0, 9))
+@example(  # half of it looks like files that were renamed into each other
+    base={"a": "", "b": "", "new\nline": "one\n" * 5 + "long " * 8 + "\none\none\n", "d/x": "one\n" * 8},
+    before=[("write", "q\tü", ""), ("write", "a", "one\n" * 8)],
+    plan=[
+        ("write", "a", ""),
+        ("folder", "q\tü", "one\n" + "long " * 8 + "\n" + "one\n" * 5),
+        ("exec", "a", "one\n" * 8),
+        ("folder", "new\nline", ""),
+        ("write", "a", ""),
+    ],
+    user=[],
+    staged=False,
+    kill=5,
+)
 def test_an_apply_is_the_merge_that_git_makes(
     state_root: Path,
     base: dict[str, str],
