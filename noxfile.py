@@ -89,9 +89,11 @@ def integration_tests(session: nox.Session) -> None:
 def coverage_report(session: nox.Session) -> None:
     """Combine what the tests measured, job processes too, and hold lines and branches to the floor."""
     session.install("coverage[toml]>=7.10")
-    session.run("coverage", "combine", "--keep", *measurements("unit"), *measurements("integration"))
-    session.run("coverage", "report", "--skip-covered", "--show-missing")
-    session.run("coverage", "json", "-q", "-o", "coverage.json")
+    erase_measurements(session, "all")
+    both = [str(HERE / ".coverage-unit"), str(HERE / ".coverage-integration")]
+    session.run("coverage", "combine", "--quiet", "--keep", *both, env=measured("all"))
+    session.run("coverage", "report", "--skip-covered", "--show-missing", env=measured("all"))
+    session.run("coverage", "json", "-q", "-o", "coverage.json", env=measured("all"))
     for name, percent in totals(HERE / "coverage.json").items():
         session.log(f"{name}: {percent:.2f} %, floor {COVERAGE_FLOOR:.0f} %")
         if percent < COVERAGE_FLOOR:
@@ -152,11 +154,6 @@ def install_under_test(session: nox.Session, *more: str) -> None:
 def measured(name: str) -> dict[str, str]:
     """The environment in which coverage writes the data files of the run *name*."""
     return {"COVERAGE_FILE": str(HERE / f".coverage-{name}" / "data")}
-
-
-def measurements(name: str) -> list[str]:
-    """The data files that the run *name* left: one per process, forked ones included."""
-    return [str(path) for path in (HERE / f".coverage-{name}").glob("data.*")]
 
 
 def erase_measurements(session: nox.Session, name: str) -> None:
