@@ -47,11 +47,11 @@ class Identity:
 
 def boot_id() -> str:
     """What names this boot of this host."""
-    if LINUX:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    import psutil  # noqa: PLC0415 - untested: macOS
+    if not LINUX:  # untested: macOS
+        import psutil  # noqa: PLC0415
 
-    return str(int(psutil.boot_time()))
+        return str(int(psutil.boot_time()))
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def pid_namespace() -> str:
@@ -61,15 +61,12 @@ def pid_namespace() -> str:
 
 def start_ticks(pid: int) -> int | None:
     """When *pid* started, in raw clock ticks since boot; None if there is no such process."""
-    if LINUX:
-        fields = _stat(pid)
-        return int(fields[_START]) if fields else None
-    import psutil  # noqa: PLC0415 - untested: macOS
+    if not LINUX:  # untested: macOS
+        import psutil  # noqa: PLC0415
 
-    try:
-        return int(psutil.Process(pid).create_time() * 100)
-    except psutil.NoSuchProcess:
-        return None
+        return int(psutil.Process(pid).create_time() * 100) if psutil.pid_exists(pid) else None
+    fields = _stat(pid)
+    return int(fields[_START]) if fields else None
 
 
 def state(pid: int) -> str | None:

@@ -136,14 +136,14 @@ class Spawner:
         moments = [leader.due for leader in self._leaders.values() if leader.due is not None]
         if self._leaders:
             moments.append(self._next_output_look)
-        if not LINUX and self._leaders:
-            return 0.02  # untested: macOS has no pidfd
+        if not LINUX and self._leaders:  # untested: macOS has no pidfd
+            return 0.02
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _reap(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
         """Take the exit status of the job processes that have ended; what they left is swept next."""
         ended = [key.data for key, _ in ready if key.data is not None]
-        if not LINUX:
+        if not LINUX:  # untested: macOS has no pidfd
             ended = [leader for leader in self._leaders.values() if _has_ended(leader.pid)]
         for leader in ended:
             if leader.pidfd >= 0:
@@ -218,7 +218,7 @@ class Spawner:
             time.sleep(PAUSE)
 
 
-def _has_ended(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:  # untested: macOS has no pidfd
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 

@@ -120,9 +120,20 @@ class Supervisor:
             self.kill()
             raise AssertionError(f"not stopped within {seconds:g} s; it said:\n{self.said}") from None
 
-    def end(self) -> None:
-        """Kill it if it is alive; for cleaning up."""
-        if self._process is not None and self._process.poll() is None:
+    def end(self, seconds: float = 10) -> None:
+        """End it if it is alive, for cleaning up: all three stages of stopping at once, and at last KILL.
+
+        Not KILL at once, because what coverage has measured in it is written when it exits.
+        """
+        if self._process is None or self._process.poll() is not None:
+            return
+        self.thaw()
+        # Three kinds, because two signals of the same kind may arrive as one.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            self.process.send_signal(number)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
             self.kill()
 
     def job_processes(self) -> list[psutil.Process]:
