@@ -40,6 +40,7 @@ class Leader:
     cause: str = ""
     due: float | None = None
     """When the next stage is due: the deadline at first, then the end of the grace."""
+    grace: float = 0.0
     next_signal: int = 0
     shield_until: float | None = None
     stages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
@@ -56,14 +57,14 @@ class Leader:
         """Begin the ladder, or climb faster if it has begun."""
         now = time.monotonic()
         if not self.cause:
-            self.cause = cause
+            self.cause, self.grace = cause, grace
             self.board.set_cause(self.slot, cause)
             self.next_signal = first_signal if self.armed else signal.SIGKILL
             self.due = now
-            self._climb(now, grace)
+            self._climb(now)
         elif first_signal == signal.SIGKILL:
             self.next_signal, self.due = signal.SIGKILL, now
-            self._climb(now, grace)
+            self._climb(now)
         elif self.due is not None and self.next_signal == signal.SIGKILL:
             self.due = min(self.due, now + grace)
 
@@ -72,11 +73,11 @@ class Leader:
         if self.due is None or now < self.due or self.exit is not None:
             return
         if self.cause:
-            self._climb(now, self.order.grace)
+            self._climb(now)
         else:
             self.end("timeout", self.order.grace)
 
-    def _climb(self, now: float, grace: float) -> None:
+    def _climb(self, now: float) -> None:
         if self._is_held_up(now):
             self.due = now + SHIELD_POLL
             return
@@ -85,7 +86,7 @@ class Leader:
             self.due = None
         else:
             self._send(signal.SIGCONT)
-            self.next_signal, self.due = signal.SIGKILL, now + grace
+            self.next_signal, self.due = signal.SIGKILL, now + self.grace
 
     def _is_held_up(self, now: float) -> bool:
         """Whether the job asks that its end waits, and has not asked for too long."""

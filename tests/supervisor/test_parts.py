@@ -1,0 +1,375 @@
+"""Parts of the supervisor and of its spawner, each with real processes and a real store, but on its own."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.home import Home
+from support.patience import eventually
+from support.processes import is_alive
+
+from agentsd import Client
+from agentsd.errors import ConflictError
+from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker, utc_now
+from agentsd.store import claims, jobs, workers
+from agentsd.store.claims import CancelRequest
+from agentsd.store.jobs import NewJob
+from agentsd.supervisor import remnants, takeover
+from agentsd.supervisor import spawner as spawner_module
+from agentsd.supervisor.fleet import FORK_TRIES, Fleet
+from agentsd.supervisor.ledger import Ledger
+from agentsd.supervisor.notices import Notice, silent
+from agentsd.supervisor.orders import OrderBook
+from agentsd.supervisor.running import Stage
+from agentsd.supervisor.spawner import SpawnerProcess
+from agentsd.supervisor.timers import Timers
+from agentsd.supervisor.wakeup import WakeupSocket, poke
+from agentsd.workers import leader as leader_module
+from agentsd.workers.board import Board
+from agentsd.workers.leader import Leader
+from agentsd.workers.order import Order
+from agentsd.workers.process import MARKER, Identity, start_ticks, state
+
+ORDER = Order(
+    job_id="J", plan_id="J", phase="apply", attempt=1, handler="", title="", timeout=60.0, grace=60.0, state_root="",
+    log_dir="", log_limit=1,
+)  # fmt: skip
+
+
+def row_of(identity: Identity, **changes: Any) -> Worker:
+    """The row of a supervisor that is the process *identity*."""
+    values: dict[str, Any] = {
+        "worker_id": "01JDEAD", "host": os.uname().nodename, "boot_id": identity.boot_id,
+        "pid_namespace": identity.pid_namespace, "pid": identity.pid, "pid_start": identity.start, "uid": os.getuid(),
+        "state": "running", "max_workers": 1, "ttl": 60.0, "beat": 0, "started_at": utc_now(), "version": "0",
+        "last_heartbeat": utc_now(), "jobs_processed": 0, "running": 1, "socket_path": None, "spawner_pid": None,
+    }  # fmt: skip
+    return Worker(**{**values, **changes})
+
+
+# -- the ladder -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leader() -> Iterator[Leader]:
+    """A process that ignores TERM, seen as a job process whose handler has begun."""
+    script = 'trap "" TERM; echo ready; exec sleep 600'
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    board = Board()
+    made = Leader(ORDER, process.pid, -1, start_ticks(process.pid) or 0, board, board.take_slot(), armed=True)
+    yield made
+    process.kill()
+    process.communicate()
+
+
+def stages(leader: Leader) -> list[str]:
+    """The signals of the ladder so far."""
+    return [stage["stage"] for stage in leader.stages]
+
+
+def test_a_job_that_was_not_begun_is_killed_at_once(leader: Leader) -> None:
+    """There is nothing to be gentle with."""
+    leader.armed = False
+    leader.end("cancelled", 60.0)
+
+    assert ["KILL"] == stages(leader)
+    assert leader.due is None
+
+
+def test_a_later_order_only_makes_it_faster(leader: Leader) -> None:
+    """The first cause stays, the end of the grace comes nearer, never further away."""
+    leader.arm(time.monotonic())
+    leader.tick(time.monotonic())
+    assert [] == stages(leader)
+    leader.end("timeout", 60.0)
+    leader.end("cancelled", 0.0)
+    leader.end("shutdown", 60.0)
+    leader.tick(time.monotonic())
+    leader.arm(time.monotonic())
+    leader.tick(time.monotonic())
+    leader.end("shutdown", 60.0)
+
+    assert ["TERM", "KILL"] == stages(leader)
+    assert "timeout" == leader.cause == leader.board.cause(leader.slot)
+
+
+def test_a_shield_holds_the_ladder_up(leader: Leader) -> None:
+    """Not even the first signal is sent before it is down."""
+    leader.board.set_shield(leader.slot, True)
+    leader.end("cancelled", 60.0)
+    leader.tick(time.monotonic() + 1)
+    assert [] == stages(leader)
+    leader.board.set_shield(leader.slot, False)
+    leader.tick(time.monotonic() + 2)
+
+    assert ["TERM"] == stages(leader)
+
+
+def test_a_shield_does_not_hold_for_ever(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that never lowers it is ended after the limit."""
+    monkeypatch.setattr(leader_module, "SHIELD_LIMIT", 0.0)
+    leader.board.set_shield(leader.slot, True)
+    leader.end("cancelled", 60.0)
+
+    assert ["TERM"] == stages(leader)
+
+
+# -- remnants and takeover --------------------------------------------------------------------------
+
+
+def test_remnants_are_found_by_marker_and_by_identity() -> None:
+    """And nothing else is touched: no process of another worker, none older than the dead one."""
+    ours = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JDEAD"})
+    theirs = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JOTHER"})
+    bare = subprocess.Popen(["sleep", "600"], env={})
+    me = Identity.current()
+    worker = row_of(replace(me, pid=1, start=0))
+    known = AsyncJob(
+        job_id="J", plan_id="J", phase="x", status=AsyncJobStatus.RUNNING, payload_json="{}", schema_version=1,
+        created_at=utc_now(), pid=bare.pid, pid_start=start_ticks(bare.pid),
+    )  # fmt: skip
+    recycled = replace(known, pid=theirs.pid, pid_start=1)
+
+    assert {ours.pid, bare.pid} == set(remnants.end_round(worker, [known, recycled]))
+    for process in (ours, bare):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert remnants.end_all(worker, [known, recycled], 5.0)
+    assert is_alive(theirs.pid)
+    for process in (ours, theirs, bare):
+        process.kill()
+        process.communicate()
+    assert not remnants.kill(ours.pid)
+
+
+def test_what_does_not_end_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end that cannot be had is not claimed."""
+    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JDEAD"})
+
+    assert not remnants.end_all(row_of(replace(Identity.current(), start=0)), [], -1.0)
+    child.communicate()
+
+
+def test_nothing_survives_a_reboot() -> None:
+    """A supervisor of an earlier boot of this host is dead, and so is all that it had."""
+    worker = row_of(replace(Identity.current(), boot_id="an earlier one"))
+
+    assert remnants.is_provably_dead(worker)
+    assert not remnants.is_reachable(worker)
+    assert [] == remnants.end_round(worker, [])
+
+
+def running_job(client: Client, worker: Worker) -> AsyncJob:
+    """A job that *worker* has claimed."""
+    job = jobs.enqueue(client.db, NewJob(phase="noop"))
+    with client.db.write() as tx:
+        workers.register(tx, worker)
+        claims.claim(tx, worker.worker_id, 1)
+    return client.get(job.job_id)
+
+
+def test_an_owner_without_a_row_cannot_be_taken_over(client: Client) -> None:
+    """It is said, and nothing is written."""
+    job = running_job(client, row_of(Identity.current()))
+
+    with pytest.raises(ConflictError, match="has no row"):
+        takeover.bury_owner(client.db, client.settings, job, None)
+
+
+def test_force_needs_the_job_to_be_here(client: Client) -> None:
+    """Neither a job on another host nor one without a process can be killed from here."""
+    here = row_of(Identity.current())
+    job = running_job(client, here)
+
+    with pytest.raises(ConflictError, match="cannot be reached from here"):
+        takeover.force(client.db, job, here)
+    with client.db.write() as tx:
+        claims.finish(
+            tx,
+            claims.Ending(job=job, status=AsyncJobStatus.SUCCEEDED, reason=Reason.COMPLETED),
+            here.worker_id,
+        )
+    assert AsyncJobStatus.SUCCEEDED == takeover.force(client.db, job, here).status
+
+
+def test_a_worker_elsewhere_cannot_be_signalled() -> None:
+    """Its pid means nothing here."""
+    with pytest.raises(ConflictError, match="does not run here"):
+        takeover.signal_worker(row_of(replace(Identity.current(), boot_id="elsewhere")), signal.SIGTERM)
+
+
+def test_pokes_that_cannot_arrive_are_ignored(home: Home) -> None:
+    """No path, no socket, nobody behind it: the poll is the safety net."""
+    box = WakeupSocket(home.root, "W")
+    poke(str(box.path))
+    poke(None)
+    assert box.take()
+    assert not box.take()
+    box.path.unlink()
+    box.close()
+    poke(str(box.path))
+
+
+# -- the spawner, from outside ----------------------------------------------------------------------
+
+
+def test_a_spawner_that_stays_silent_is_woken_and_then_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CONT first; one that is stopped again and again is of no use."""
+    monkeypatch.setattr(spawner_module, "HUNG_AFTER", 0.05)
+    spawner = SpawnerProcess("01JTEST", ())
+    spawner.ping()
+    spawner.link.flush()
+    eventually(spawner.hear, 10, "it answers")
+    os.kill(spawner.pid, signal.SIGSTOP)
+    eventually(lambda: state(spawner.pid) == "T", 5, "it is stopped")
+    spawner.ping()
+    spawner.forgive()
+    spawner.ping()
+
+    def pinged_to(letter: str) -> bool:
+        spawner.ping()
+        return state(spawner.pid) == letter
+
+    eventually(lambda: pinged_to("S"), 5, "it is woken")
+    os.kill(spawner.pid, signal.SIGSTOP)
+    eventually(lambda: pinged_to("Z"), 5, "it is killed")
+    assert spawner.has_ended()
+    spawner.signal(signal.SIGKILL)
+    spawner.forget()
+
+
+# -- the fleet --------------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Stands in for the link to a spawner: keeps the orders."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[Any, ...]] = []
+
+    def fork(self, order: Order, _body: bytes, channel: socket.socket) -> None:
+        """Note a fork."""
+        channel.close()
+        self.said.append(("fork", order.job_id))
+
+    def arm(self, job_id: str, _at: float) -> None:
+        """Note a go."""
+        self.said.append(("arm", job_id))
+
+    def end(self, job_id: str, cause: str, _grace: float, first: signal.Signals = signal.SIGTERM) -> None:
+        """Note an end."""
+        self.said.append(("end", job_id, cause, first.name))
+
+
+@pytest.fixture
+def fleet(client: Client) -> Iterator[Fleet]:
+    """A fleet with a real store and a recorder in place of the spawner."""
+    with client.db.write() as tx:
+        workers.register(tx, row_of(Identity.current(), worker_id="W"))
+    selector = selectors.DefaultSelector()
+    made = Fleet(
+        OrderBook(client.db, client.settings), Ledger(client.db, "W", beat_due=False), Timers(), selector, silent,
+        client.settings, spawner=Recorder(),  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
+    yield made
+    for running in list(made.running.values()):
+        made.forget(running)
+    selector.close()
+
+
+def taken(fleet: Fleet, client: Client) -> AsyncJob:
+    """A job that the fleet has claimed and ordered."""
+    jobs.enqueue(client.db, NewJob(phase="noop"))
+    written = fleet.ledger.commit(room=1, running=0, state="running")
+    assert written is not None
+    fleet.take(written.claimed[0])
+    return written.claimed[0]
+
+
+def ends(fleet: Fleet) -> list[tuple[str, str]]:
+    """The ends that are to be written."""
+    return [(ending.status, ending.reason) for _, ending in fleet.ledger.endings]
+
+
+def test_a_fork_that_goes_on_failing_ends_the_job(fleet: Fleet, client: Client) -> None:
+    """After the last try, as spawn_failed; each try is reported."""
+    told: list[Notice] = []
+    fleet.listener = told.append
+    job = taken(fleet, client)
+    for _ in range(FORK_TRIES):
+        running = fleet.running[job.job_id]
+        fleet.hear({"op": "fork_failed", "job_id": job.job_id, "error": "EAGAIN"})
+        fleet.order_all(fleet.spawner)  # pyright: ignore[reportArgumentType]
+        assert running.fork_attempts > 0
+
+    assert [("failed", "spawn_failed")] == ends(fleet)
+    assert FORK_TRIES - 1 == len(told)
+
+
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [
+        ("cancelled", ("cancelled", "cancelled")),
+        ("shutdown", ("failed", "interrupted")),
+        ("worker_lost", None),
+    ],
+)
+def test_a_job_without_a_process_ends_at_once(
+    fleet: Fleet, client: Client, cause: str, end: tuple[str, str] | None
+) -> None:
+    """While its fork waits to be tried again, and when the failing fork meets the wish to end it."""
+    first, second = taken(fleet, client), taken(fleet, client)
+    fleet.hear({"op": "fork_failed", "job_id": first.job_id, "error": "EAGAIN"})
+    fleet.end(fleet.running[first.job_id], cause, 1.0)
+    fleet.end(fleet.running[second.job_id], cause, 1.0)
+    fleet.hear({"op": "fork_failed", "job_id": second.job_id, "error": "EAGAIN"})
+
+    assert [end or ("failed", "worker_lost")] * 2 == ends(fleet)
+
+
+def test_a_new_spawner_gets_what_has_not_begun(fleet: Fleet, client: Client) -> None:
+    """Ordered and forked jobs are ordered again; one that is to end is not."""
+    one, two, three = taken(fleet, client), taken(fleet, client), taken(fleet, client)
+    fleet.hear({"op": "forked", "job_id": one.job_id, "pid": 1, "start": 1})
+    fleet.hear({"op": "unkillable", "pids": [1]})
+    fleet.hear({"op": "ended", "job_id": "gone"})
+    fleet.end(fleet.running[three.job_id], "cancelled", 1.0)
+    fleet.spawner = None
+    fleet.end(fleet.running[two.job_id], "", 1.0)
+    fleet.go(fleet.running[one.job_id])
+    anew = Recorder()
+    fleet.order_all(anew)  # pyright: ignore[reportArgumentType]
+
+    assert [("fork", one.job_id), ("fork", two.job_id)] == anew.said
+    assert [("cancelled", "cancelled")] == ends(fleet)
+    assert [] == fleet.ledger.starts
+    assert Stage.ORDERED is fleet.running[one.job_id].stage
+
+
+def test_what_others_have_ended_is_disowned(fleet: Fleet, client: Client) -> None:
+    """Its process is killed, once; a cancel that is asked for is passed on, once."""
+    lost, asked = taken(fleet, client), taken(fleet, client)
+    for job in (lost, asked):
+        fleet.hear({"op": "forked", "job_id": job.job_id, "pid": 1, "start": 1})
+    request = CancelRequest(asked.job_id, "me", "", "INT")
+    for _ in range(2):
+        fleet.obey({asked.job_id: request})
+    fleet.ended(fleet.running[lost.job_id], {"op": "ended", "cause": "worker_lost"})
+    fleet.obey({})
+    spawner: Any = fleet.spawner
+
+    assert [
+        ("end", lost.job_id, "worker_lost", "SIGKILL"),
+        ("end", asked.job_id, "cancelled", "SIGINT"),
+        ("end", asked.job_id, "worker_lost", "SIGKILL"),
+    ] == [said for said in spawner.said if said[0] == "end"]
