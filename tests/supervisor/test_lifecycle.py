@@ -626,3 +626,106 @@ def test_bad_input_is_refused_before_anything_is_stored(client: Client) -> None:
         client.retry("0" * 26)
 
     assert client.list() == []
+
+
+# -- what only several faults at once bring about ---------------------------------------------------
+
+
+def test_children_that_were_there_before_are_left_alone(client: Client, home: Home, begin: Begin) -> None:
+    """A worker that a shell exec'ed has inherited children: a lost spawner's remnants go, they stay."""
+    from support.operator import AGENTS  # noqa: PLC0415 - needed here only
+
+    shell = subprocess.Popen(
+        ["sh", "-c", f"sleep 600 & exec {AGENTS} worker start"],
+        env=home.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        job = begin("tree", STUBBORN, progress=True)
+        innocent = next(child for child in psutil.Process(shell.pid).children() if child.name() == "sleep")
+        os.kill(client.live_workers()[0].spawner_pid or 0, signal.SIGKILL)
+
+        assert Reason.WORKER_LOST == end_of(client, job).reason
+        none_left(pids_of(job), 0)
+        assert innocent.is_running()
+        innocent.kill()
+    finally:
+        shell.terminate()
+        shell.wait()
+
+
+def test_a_worker_that_cannot_write_its_last_words_still_ends(
+    client: Client, begin: Begin, start: Start, tmp_path: Path
+) -> None:
+    """The third signal ends it with exit code 1; the next start finds the row and ends it."""
+    supervisor = start(shutdown_grace="600 s")
+    gate = tmp_path / "gate"
+    job = begin("gate", {"gate": str(gate)})
+    resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, (16_384, resource.RLIM_INFINITY))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        supervisor.process.send_signal(number)
+
+    assert 1 == supervisor.process.wait(15)
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+    start()
+    assert Reason.WORKER_LOST == end_of(client, job).reason
+
+
+@pytest.mark.parametrize("obstacle", ["a held mutex", "a full disk"])
+def test_a_burial_waits_until_it_can_be_written(
+    client: Client, home: Home, begin: Begin, start: Start, obstacle: str
+) -> None:
+    """The remnants are ended at once; the rows follow when the store can be written again."""
+    from agentsd.store.mutex import WriterMutex  # noqa: PLC0415 - needed here only
+
+    dying = start(max_workers=1)
+    job = begin("tree", STUBBORN, progress=True)
+    heir = start(poll_interval="0.05 s", retention="1 s")
+    mutex = WriterMutex(home.state.root / "agents.db.lock")
+    unlimited = resource.prlimit(heir.pid, resource.RLIMIT_FSIZE)
+    if obstacle == "a held mutex":
+        eventually(mutex.try_acquire, 5, "the mutex is free")
+    else:
+        resource.prlimit(heir.pid, resource.RLIMIT_FSIZE, (16_384, resource.RLIM_INFINITY))
+    dying.kill_with_spawner()
+    none_left(pids_of(job), 10)
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+    if obstacle == "a held mutex":
+        mutex.release()
+    else:
+        eventually(lambda: "cannot be written" in heir.said, 10, "it is said")
+        resource.prlimit(heir.pid, resource.RLIMIT_FSIZE, unlimited)
+    mutex.close()
+
+    def is_buried() -> bool:
+        history = client.events(job.job_id)
+        return not history or history[-1].reason == Reason.WORKER_LOST  # it may have been pruned since
+
+    eventually(is_buried, 15, "the job is ended")
+
+
+def test_a_foreground_run_tries_again_as_often_as_the_configuration_says(client: Client, home: Home) -> None:
+    """The successor of a failed attempt is the foreground's own; nothing else is taken from the queue."""
+    code = textwrap.dedent("""
+        import sys
+        from agentsd import connect
+        from agentsd.model import PlanRow, PlanState, Phase, utc_now
+        from agentsd.store import plans
+        from agentsd.supervisor.foreground import run_in_foreground
+        from agentsd.workers import phases
+        phases.BUILT_IN["execute"] = "agentsd_test_phases.ends:crash"
+        with connect() as client:
+            plans.create(client.db, PlanRow(plan_id="0" * 26, name="n", project="/", state=PlanState.DRAFT,
+                frozen_json="{}", source_path="", source_sha256="", branch=None, head=None, sandbox="worktree",
+                created_at=utc_now(), updated_at=utc_now()))
+            waiting = client.enqueue("noop")
+            job = run_in_foreground(client, "0" * 26, Phase.EXECUTE, on_progress=print)
+            print(job.attempt, job.reason, client.get(waiting.job_id).status, plans.get(client.db, "0" * 26).state)
+    """)
+    home.set("async.max_attempts", 2)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=home.environ, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "2 signalled queued failed\n" == done.stdout
