@@ -41,6 +41,7 @@ class Client:
 
     def __init__(self, db: Database, settings: Settings) -> None:
         self.db, self.settings = db, settings
+        self._phases: dict[str, str] = {}
 
     @property
     def state(self) -> StateDir:
@@ -110,9 +111,10 @@ class Client:
     def _check_phase(self, phase: str) -> None:
         from agentsd.workers.phases import registered  # noqa: PLC0415 - reads what is installed
 
-        known = registered()
-        if phase not in known:
-            raise InvalidInputError("phase", expected=f"one of {', '.join(sorted(known))}", got=phase)
+        if phase not in self._phases:
+            self._phases = registered()
+        if phase not in self._phases:
+            raise InvalidInputError("phase", expected=f"one of {', '.join(sorted(self._phases))}", got=phase)
 
     def _poke_all(self) -> None:
         for worker in workers.list_workers(self.db):
