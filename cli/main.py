@@ -127,6 +127,7 @@ cli = Agents(
 
 def run(words: Sequence[str]) -> int:
     """Run ``agents WORDS`` and return the exit code. Errors are shown, never raised."""
+    _replace_closed_streams()
     output = Output(_wished_format(words), _command_of(words))
     try:
         _check_format(os.environ.get("AGENTS_FORMAT"))
@@ -141,6 +142,13 @@ def run(words: Sequence[str]) -> int:
         return _leave_broken_pipe()  # click's own way of taking a closed pipe
     except BaseException as error:  # noqa: BLE001 - the last place: nothing may reach the user as a traceback
         return _show(error, output)
+
+
+def _replace_closed_streams() -> None:
+    """Started with stdout or stderr closed (``>&-``), Python has None in their place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - until the exit
 
 
 def leave(code: int) -> NoReturn:
@@ -162,6 +170,9 @@ def _show(error: BaseException, output: Output) -> int:
             output.error(text, code)
     except BrokenPipeError:
         return _leave_broken_pipe()
+    except OSError as problem:  # what stdout goes to takes no more
+        write(f"Error: The output cannot be written: {problem.strerror}.\n", sys.stderr)
+        return ExitCode.ERROR
     return code
 
 

@@ -171,6 +171,7 @@ def table(
     *right*: headings whose cells stand to the right. *give*: headings whose cells are shortened when
     the table is too wide, the first one first. *style* names the style of a cell by its heading.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     sizes = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
     excess = sum(sizes) + 2 * (len(sizes) - 1) - width()
     for name in give:
@@ -199,11 +200,16 @@ def _row(
     return "  ".join(cells).rstrip()
 
 
+def printable(text: str) -> str:
+    """*text* without what would steer a terminal: names are chosen by plans and by agents."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def pairs(items: Iterable[tuple[str, str]]) -> Iterable[str]:
     """Lines of ``name  value``, the names in one column; empty values are left out."""
     known = [(name, value) for name, value in items if value]
     space = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        first, *more = value.splitlines()
+        first, *more = [printable(line) for line in value.splitlines()] or [""]
         yield f"{paint(name.ljust(space), 'dim')}  {first}"
         yield from (f"{' ' * space}  {line}" for line in more)

@@ -175,6 +175,8 @@ class Database:
             try:
                 with self._transaction(durable=durable) as transaction:
                     yield transaction
+            except sqlite3.OperationalError as error:
+                raise StoreError(f"{self.state.database}: {_advice(error, self.state.database)}") from error
             finally:
                 self.mutex.release()
 

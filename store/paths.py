@@ -56,6 +56,10 @@ class StateDir:
         """The journal of the apply of *plan_id*; it exists from the first write to the last."""
         return self.apply / f"{plan_id}.json"
 
+    def finished_apply_journal(self, plan_id: str) -> Path:
+        """What the journal of *plan_id* becomes when everything is written; a revert removes it."""
+        return self.apply / f"{plan_id}.applied.json"
+
 
 def state_dir(environ: Mapping[str, str] = os.environ) -> StateDir:
     """The state directory, made with mode 0700 if it is missing.

@@ -87,6 +87,7 @@ def end_phase(tx: Transaction, plan_id: str, phase: str, status: AsyncJobStatus)
         status,
         has_result=bool(tx.execute(_HAS_RESULT, (plan_id,))),
         apply_begun=tx.state.apply_journal(plan_id).exists(),
+        apply_finished=tx.state.finished_apply_journal(plan_id).exists(),
     )
     tx.change(
         "UPDATE plans SET state = ?, updated_at = ? WHERE plan_id = ? AND state IN ('executing', 'applying')",

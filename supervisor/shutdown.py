@@ -11,9 +11,11 @@ import signal
 from agentsd.store.settings import Settings
 from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.notices import Listener, Notice
+from agentsd.supervisor.running import Stage
 from agentsd.supervisor.timers import Timers
 
 _LAST = 3  # KILL
+_MARGIN = 5.0  # seconds after the grace in which a killed tree is swept and its end written
 
 
 class Shutdown:
@@ -36,16 +38,17 @@ class Shutdown:
     def step(self, settings: Settings) -> None:
         """One more signal (or the end of a stage's time): go one stage further."""
         self._stage += 1
-        running = len(self._fleet.running)
+        running = sum(running.stage is not Stage.ENDED for running in self._fleet.running.values())
         self._listener(Notice("stopping", {"stage": min(self._stage, _LAST), "running": running}))
         match self._stage:
             case 1:
-                self._timers.set("shutdown", settings.shutdown_grace, lambda: self._grace_is_over(settings))
+                self._go_on_after(settings.shutdown_grace, settings)
             case 2:
                 self._fleet.end_all("shutdown", settings.cancel_grace)
+                self._go_on_after(settings.cancel_grace + _MARGIN, settings)
             case _:
                 self._fleet.end_all("shutdown", 0.0, signal.SIGKILL)
 
-    def _grace_is_over(self, settings: Settings) -> None:
-        if self._stage == 1:
-            self.step(settings)
+    def _go_on_after(self, seconds: float, settings: Settings) -> None:
+        """Take the next step by itself: a worker that is told to stop does stop, on a full disk, too."""
+        self._timers.set("shutdown", seconds, lambda: self.step(settings))

@@ -95,7 +95,9 @@ class JobContext:
     def shield(self) -> Generator[None]:
         """While held, cancel and timeout wait, for minutes at most. Raises JobCancelled if the token is set.
 
-        For the few writes that must not stop half-way; in the ``apply`` phase only.
+        For the few writes that must not stop half-way; in the ``apply`` phase only. When they are done, a
+        wish to end the job comes too late: the shield stays up and the job ends with its result. Otherwise
+        everything would be written and the job be called cancelled.
         """
         self._set_shield(True)
         try:
@@ -103,5 +105,7 @@ class JobContext:
             self._token.raise_if_set()
             with self._token.held():
                 yield
-        finally:
+                self._token.seal()
+        except BaseException:
             self._set_shield(False)
+            raise

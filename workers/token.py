@@ -27,6 +27,7 @@ class CancellationToken:
         self._watched = False
         self._raising = False
         self._held = 0
+        self._sealed = False
 
     @property
     def is_set(self) -> bool:
@@ -93,8 +94,12 @@ class CancellationToken:
             self._held -= 1
         self._raise_in_unwatching()
 
+    def seal(self) -> None:
+        """What was done cannot be undone by ending now: from here on the token is not set any more."""
+        self._sealed, self._is_set = True, False
+
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
-        self._is_set = True
+        self._is_set = not self._sealed
         self._raise_in_unwatching()
 
     def _raise_in_unwatching(self) -> None:

@@ -34,7 +34,7 @@ HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK")
 )
 @click.option("--plan", help="Only jobs of this plan.")
 @click.option(
-    "--limit", type=click.IntRange(min=0), help=f"At most so many; 0: all [default: {SHOWN} in a table]."
+    "--limit", type=click.IntRange(0, 2**31), help=f"At most so many; 0: all [default: {SHOWN} in a table]."
 )
 def command(status: tuple[str, ...], plan: str | None, limit: int | None) -> ExitCode:
     """List jobs, newest first."""

@@ -27,7 +27,7 @@ SHOWN = 50
     help="Only these; repeatable.",
 )
 @click.option(
-    "--limit", type=click.IntRange(min=0), help=f"At most so many; 0: all [default: {SHOWN} in a table]."
+    "--limit", type=click.IntRange(0, 2**31), help=f"At most so many; 0: all [default: {SHOWN} in a table]."
 )
 def command(state: tuple[str, ...], limit: int | None) -> ExitCode:
     """List plans, newest first."""

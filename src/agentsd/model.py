@@ -237,20 +237,21 @@ class PlanRow:
 
 
 def plan_state_after(
-    phase: str, status: AsyncJobStatus, *, has_result: bool, apply_begun: bool
+    phase: str, status: AsyncJobStatus, *, has_result: bool, apply_begun: bool, apply_finished: bool
 ) -> PlanState | None:
     """The state that a plan takes when a job of *phase* ends with *status*.
 
     *has_result*: whether some execute of this plan has ever succeeded; a later failure does not take
     its result away, so the plan stays ready. *apply_begun*: whether an apply has begun to write and
-    not finished (its journal exists). Returns None for phases that do not move a plan.
+    not finished (its journal exists); *apply_finished*: whether everything is written, although the job
+    itself may have been killed before it could say so. Returns None for phases that do not move a plan.
     """
     if phase == Phase.EXECUTE:
         if has_result or status is AsyncJobStatus.SUCCEEDED:
             return PlanState.READY
         return PlanState.FAILED if status is AsyncJobStatus.FAILED else PlanState.CANCELLED
     if phase == Phase.APPLY:
-        if status is AsyncJobStatus.SUCCEEDED:
+        if status is AsyncJobStatus.SUCCEEDED or apply_finished:
             return PlanState.APPLIED
         return PlanState.APPLYING if apply_begun else PlanState.READY
     return None

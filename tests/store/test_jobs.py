@@ -344,6 +344,9 @@ def test_an_interrupted_apply_stays_applying_until_its_journal_is_gone(db: Datab
     run_phase(db, plan_id, Phase.APPLY, AsyncJobStatus.FAILED, Reason.WORKER_LOST)
 
     assert PlanState.APPLYING == plans.get(db, plan_id).state
+    journal.rename(db.state.finished_apply_journal(plan_id))
+    run_phase(db, plan_id, Phase.APPLY, AsyncJobStatus.FAILED, Reason.WORKER_LOST)
+    assert PlanState.APPLIED == plans.get(db, plan_id).state
 
 
 def test_a_plan_has_one_active_job(db: Database) -> None:

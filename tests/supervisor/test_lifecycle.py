@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -655,15 +656,16 @@ def test_children_that_were_there_before_are_left_alone(client: Client, home: Ho
         shell.wait()
 
 
+@pytest.mark.parametrize("signals", [[signal.SIGTERM, signal.SIGINT, signal.SIGHUP], [signal.SIGTERM]])
 def test_a_worker_that_cannot_write_its_last_words_still_ends(
-    client: Client, begin: Begin, start: Start, tmp_path: Path
+    client: Client, begin: Begin, start: Start, tmp_path: Path, signals: list[signal.Signals]
 ) -> None:
-    """The third signal ends it with exit code 1; the next start finds the row and ends it."""
-    supervisor = start(shutdown_grace="600 s")
+    """The last stage ends it with exit code 1, by itself too; the next start finds the row and ends it."""
+    supervisor = start(shutdown_grace="0.5 s", cancel_grace="0.5 s")
     gate = tmp_path / "gate"
     job = begin("gate", {"gate": str(gate)})
     resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, (16_384, resource.RLIM_INFINITY))
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in signals:
         supervisor.process.send_signal(number)
 
     assert 1 == supervisor.process.wait(15)
@@ -729,3 +731,46 @@ def test_a_foreground_run_tries_again_as_often_as_the_configuration_says(client:
     )
 
     assert "2 signalled queued failed\n" == done.stdout
+
+
+SEALED = """
+import signal, os
+from agentsd.errors import JobCancelled
+def handler(job):
+    job.token
+    with job.shield():
+        open(job.payload["entered"], "w").close()
+        while not os.path.exists(job.payload["gate"]):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    job.token.raise_if_set()
+    return "whole"
+"""
+
+
+@pytest.mark.parametrize("how", ["a cancel", "a timeout"])
+def test_what_a_shield_covered_is_whole_and_says_so(
+    client: Client, home: Home, start: Start, tmp_path: Path, how: str
+) -> None:
+    """A cancel or timeout that comes during the writes of an apply comes too late: it has succeeded."""
+    (home.root / "sealed.py").write_text(SEALED)
+    metadata = home.root / "sealed-1.dist-info"
+    metadata.mkdir()
+    (metadata / "entry_points.txt").write_text("[agentsd.phases]\nsealed = sealed:handler\n")
+    home.environ["PYTHONPATH"] = str(home.root)
+    sys.path.append(str(home.root))
+    try:
+        start(cancel_grace="0.2 s")
+        payload = {"entered": str(tmp_path / "entered"), "gate": str(tmp_path / "gate")}
+        job = client.enqueue("sealed", payload=payload, timeout=0.5 if how == "a timeout" else None)
+        eventually((tmp_path / "entered").exists, 10, "it writes")
+        if how == "a cancel":
+            client.cancel(job.job_id)
+        eventually(lambda: client.get(job.job_id).started_at, 5, "it has begun")
+        deadline = time.monotonic() + 1.0  # longer than timeout and grace together
+        eventually(lambda: time.monotonic() > deadline, 5, "the ladder would have been climbed")
+        (tmp_path / "gate").touch()
+
+        assert ("succeeded", '"whole"') == (end_of(client, job).status, client.get(job.job_id).result)
+    finally:
+        sys.path.remove(str(home.root))

@@ -1,0 +1,61 @@
+"""Where the output goes nowhere, and what a name may do to a terminal."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+
+import pytest
+from support.home import Home
+from support.operator import AGENTS, Operator
+
+from agentsd.cli.output import pairs, printable, table
+
+
+@pytest.mark.parametrize("words", ["--version", "job list", "job list --format json", "job show 000000"])
+def test_a_closed_stdout_is_no_traceback(home: Home, words: str) -> None:
+    """Started with `>&-`, as some supervisors of other people do."""
+    done = subprocess.run(
+        ["sh", "-c", f"{AGENTS} {words} >&-"], env=home.environ, capture_output=True, text=True, check=False
+    )
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (3 if "show" in words else 0)
+
+
+@pytest.mark.parametrize("words", ["job list", "job list --format json"])
+def test_a_full_device_is_one_line(home: Home, operator: Operator, words: str) -> None:
+    """What cannot be written is said on stderr, with exit code 1."""
+    operator.enqueue("noop")
+    done = subprocess.run(
+        ["sh", "-c", f"{AGENTS} {words} > /dev/full"],
+        env=home.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines()))
+    assert "No space left" in done.stderr
+
+
+def test_names_cannot_steer_the_terminal() -> None:
+    """Control characters are shown, not obeyed; letters of all scripts stay as they are."""
+    assert "a\\x1b[31mred\\nü" == printable("a\x1b[31mred\nü")
+    assert "NAME\na\\nb" == "\n".join(table(["NAME"], [["a\nb"]]))
+    assert ["name  a\\x07", "      b"] == list(pairs([("name", "a\x07\nb")]))
+
+
+def test_a_full_disk_is_said_with_what_to_do(home: Home, operator: Operator) -> None:
+    """Nothing was acknowledged, so nothing is lost."""
+    operator.enqueue("noop")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        answer = operator.run("job", "enqueue", "noop")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert 1 == answer.exit_code
+    assert "agents.db" in answer.stderr
+    assert 1 == len(operator.ask("job", "list").data["jobs"])
