@@ -48,6 +48,8 @@ class SpawnerGuard:
         self._may_adopt_innocents = bool(self._innocent) or os.getpid() == 1
         self._exits: dict[int, int] = {}
         self._watching_writes = False
+        self._expected_end = False
+        """The spawner ends by itself: it has refused what it was to preload."""
         self.fleet: Fleet | None = None
         self.given_up = False
         """Spawners die again and again: the worker has to end."""
@@ -67,6 +69,7 @@ class SpawnerGuard:
         for message in self.spawner.hear():
             if message["op"] == "preload_refused":
                 self._refused.add(self._preload())
+                self._expected_end = True
                 self._listener(Notice("preload_refused", {"problem": message["problem"]}, "warning"))
             elif self.fleet is not None:
                 self.fleet.hear(message)
@@ -93,8 +96,10 @@ class SpawnerGuard:
     def _mourn(self) -> None:
         """The spawner is gone: first end what it leaves, round by round, then start another."""
         self._selector.unregister(self.spawner.link)
-        self._deaths.append(time.monotonic())
-        self._listener(Notice("spawner_lost", {"pid": self.spawner.pid}, "warning"))
+        if not self._expected_end:
+            self._deaths.append(time.monotonic())
+            self._listener(Notice("spawner_lost", {"pid": self.spawner.pid}, "warning"))
+        self._expected_end = False
         self.spawner.signal(signal.SIGKILL)  # one that closed its link and lives on would be of no use
         if self.fleet is not None:
             self.fleet.spawner = None

@@ -60,7 +60,7 @@ def force(db: Database, job: AsyncJob, owner: Worker) -> AsyncJob:
                 job=current,
                 status=AsyncJobStatus.CANCELLED,
                 reason=Reason.CANCELLED,
-                error=f"Cancelled by force: its worker {owner.worker_id} did not react.",
+                error=f"Cancelled by {tx.actor.by} by force: its worker {owner.worker_id} did not react.",
                 detail={"forced_by": tx.actor.by},
             ),
             owner.worker_id,

@@ -243,6 +243,8 @@ class AsyncWorker:
             self.duties.give_up("Another worker has declared this one lost (it was silent for too long).")
         for running, ending, next_job in written.finished:
             self.fleet.forget(running)
+            if running.lost:  # others have ended the row, and that was said already
+                continue
             self.listener(
                 about("job_ended", ending.job, status=ending.status, reason=ending.reason, error=ending.error,
                       next_job=next_job and next_job.job_id)
