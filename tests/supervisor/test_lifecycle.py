@@ -22,7 +22,9 @@ from support.supervisor import Supervisor
 
 from agentsd import Client
 from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
-from agentsd.model import AsyncJob, AsyncJobStatus, Reason
+from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanRow, PlanState, Reason, utc_now
+from agentsd.store import plans
+from agentsd.store.jobs import NewJob, insert
 from agentsd.supervisor import client as client_module
 
 Start = Callable[..., Supervisor]
@@ -69,8 +71,10 @@ def ladder(client: Client, job: AsyncJob) -> list[str]:
         ),
         ("unserialisable", None, "failed", "handler_error", "the result is not JSON"),
         ("exit", {"code": 0}, "failed", "exited", "exit code 0 and without a result"),
-        ("exit", {"code": 256, "how": "sys"}, "failed", "exited", "exit code 0 and without a result"),
+        ("sys-exit", {"code": 256}, "failed", "exited", "exit code 0 and without a result"),
         ("exit", {"code": 7}, "failed", "exited", "exit code 7"),
+        ("sys-exit", {"code": "words"}, "failed", "exited", "exit code 1"),
+        ("sys-exit", {"code": None}, "failed", "exited", "exit code 0"),
         ("crash", None, "failed", "signalled", "ended by SIGKILL"),
         ("close-all", None, "failed", "exited", "without a result"),
         ("scribble", None, "failed", "exited", "without a result ("),
@@ -578,8 +582,6 @@ def test_two_workers_share_the_work_and_run_nothing_twice(client: Client, start:
     """Every job exactly once, both took part, and nobody saw a locked database."""
     workers = [start(), start()]
     with client.db.write() as tx:
-        from agentsd.store.jobs import NewJob, insert  # noqa: PLC0415 - one test puts in many at once
-
         ids = [insert(tx, NewJob(phase="noop")).job_id for _ in range(200)]
     eventually(lambda: len(client.list(statuses=["succeeded"])) == len(ids), 60, "all have run")
     runs = client.db.read(
@@ -774,3 +776,47 @@ def test_what_a_shield_covered_is_whole_and_says_so(
         assert ("succeeded", '"whole"') == (end_of(client, job).status, client.get(job.job_id).result)
     finally:
         sys.path.remove(str(home.root))
+
+
+def test_a_phase_of_ones_own_may_belong_to_a_plan(client: Client, start: Start) -> None:
+    """It moves no plan and there is no limit to one at a time; a plan that is gone is no obstacle to it."""
+    plan_id = "0" * 26
+    plans.create(
+        client.db,
+        PlanRow(
+            plan_id=plan_id, name="n", project="/", state=PlanState.DRAFT, frozen_json="{}", source_path="",
+            source_sha256="", branch=None, head=None, sandbox="none", created_at=utc_now(), updated_at=utc_now(),
+        ),
+    )  # fmt: skip
+    made = [client.enqueue("echo", plan_id=plan_id, payload=number) for number in range(2)]
+    orphan = client.enqueue("echo", plan_id=plan_id, payload="orphan")
+    start()
+    results = [end_of(client, job).result for job in (*made, orphan)]
+    client.db.connection.execute("DELETE FROM plans")
+    with client.db.write() as tx:
+        lost = insert(tx, NewJob(phase="echo", plan_id=plan_id, data="late"))
+        broken = insert(tx, NewJob(phase="apply", plan_id=plan_id))
+
+    assert ["0", "1", '"orphan"'] == results
+    assert '"late"' == end_of(client, lost).result
+    assert Reason.BAD_PAYLOAD == end_of(client, broken).reason
+    assert "There is no plan" in (client.get(broken.job_id).error or "")
+
+
+def test_phases_of_plans_go_through_the_plan(client: Client) -> None:
+    """`enqueue("execute")` is the same as enqueue_plan: the plan moves, and its own time limit counts."""
+    plan_id = "0" * 26
+    plans.create(
+        client.db,
+        PlanRow(
+            plan_id=plan_id, name="n", project="/", state=PlanState.DRAFT, frozen_json='{"timeout": 7.5}',
+            source_path="", source_sha256="", branch=None, head=None, sandbox="none", created_at=utc_now(),
+            updated_at=utc_now(),
+        ),
+    )  # fmt: skip
+    job = client.enqueue("execute", plan_id=plan_id)
+
+    assert (7.5, plan_id) == (job.timeout, job.plan_id)
+    assert PlanState.EXECUTING == plans.get(client.db, plan_id).state
+    with pytest.raises(ConflictError, match=job.job_id):
+        client.enqueue_plan(plan_id, Phase.APPLY, timeout=3)

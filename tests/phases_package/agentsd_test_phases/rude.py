@@ -8,6 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from agentsd_test_phases import options
+
 if TYPE_CHECKING:
     from agentsd import JobContext
 
@@ -25,6 +27,11 @@ def close_all(job: JobContext) -> str:
     """Close every descriptor that there is."""
     os.closerange(0, 4096)
     return "closed"
+
+
+def sys_exit(job: JobContext) -> NoReturn:
+    """Leave with ``sys.exit(code)``."""
+    raise SystemExit(options(job)["code"])
 
 
 def kill_parent(job: JobContext) -> NoReturn:
