@@ -50,7 +50,7 @@ class SpawnerGuard:
         self._watching_writes = False
         self._expected_end = False
         """The spawner ends by itself: it has refused what it was to preload."""
-        self.fleet: Fleet | None = None
+        self.fleet: Fleet
         self.given_up = False
         """Spawners die again and again: the worker has to end."""
         self.spawner = self._start()
@@ -71,7 +71,7 @@ class SpawnerGuard:
                 self._refused.add(self._preload())
                 self._expected_end = True
                 self._listener(Notice("preload_refused", {"problem": message["problem"]}, "warning"))
-            elif self.fleet is not None:
+            else:
                 self.fleet.hear(message)
         if self.spawner.link.closed:
             self._mourn()
@@ -101,8 +101,7 @@ class SpawnerGuard:
             self._listener(Notice("spawner_lost", {"pid": self.spawner.pid}, "warning"))
         self._expected_end = False
         self.spawner.signal(signal.SIGKILL)  # one that closed its link and lives on would be of no use
-        if self.fleet is not None:
-            self.fleet.spawner = None
+        self.fleet.spawner = None
         self._mourn_round()
 
     def _mourn_round(self) -> None:
@@ -115,9 +114,8 @@ class SpawnerGuard:
             self.given_up = True
             return
         self.spawner = self._start()
-        if self.fleet is not None:
-            self.fleet.ledger.spawner_pid = self.spawner.pid
-            self.fleet.order_all(self.spawner)
+        self.fleet.ledger.spawner_pid = self.spawner.pid
+        self.fleet.order_all(self.spawner)
 
     def _end_adopted(self) -> list[int]:
         """KILL and reap the children that the spawner's death has left here; returns those found."""
@@ -148,13 +146,12 @@ class SpawnerGuard:
             return False
 
     def _leaders(self) -> dict[int, RunningJob]:
-        running = self.fleet.running.values() if self.fleet is not None else ()
-        return {job.pid: job for job in running if job.pid is not None}
+        return {job.pid: job for job in self.fleet.running.values() if job.pid is not None}
 
     def _bury_jobs(self) -> None:
         """Nothing is left of the jobs that were going: their ends can be written."""
         for pid, running in self._leaders().items():
-            if running.stage is not Stage.GOING or self.fleet is None:
+            if running.stage is not Stage.GOING:
                 continue
             code = self._exits.get(pid)
             facts: dict[str, JSON] = {
