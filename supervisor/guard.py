@@ -12,7 +12,6 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from agentsd.model import JSON
 from agentsd.supervisor.fleet import Fleet
@@ -20,7 +19,7 @@ from agentsd.supervisor.notices import Listener, Notice
 from agentsd.supervisor.running import RunningJob, Stage
 from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.supervisor.timers import Timers
-from agentsd.workers.process import MARKER, children
+from agentsd.workers.process import children, is_marked
 
 MOST_DEATHS, WITHIN = 5, 60.0
 """So many deaths of spawners in so many seconds end the worker."""
@@ -139,9 +138,7 @@ class SpawnerGuard:
         if not self._may_adopt_innocents or pid in self._leaders():
             return True
         try:
-            return f"{MARKER}={self._worker_id}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(
-                b"\0"
-            )
+            return is_marked(pid, self._worker_id)
         except OSError:
             return False
 

@@ -50,7 +50,7 @@ class Leader:
     def arm(self, go_at: float) -> None:
         """The handler may begin: the timeout runs from *go_at*."""
         self.armed = True
-        if self.due is None:
+        if not self.cause:
             self.due = go_at + self.order.timeout
 
     def end(self, cause: str, grace: float, first_signal: int = signal.SIGTERM) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,14 @@ LINUX = sys.platform == "linux"
 MARKER = "AGENTS_WORKER_ID"
 """The environment variable that every descendant of a spawner carries from its first instruction on."""
 
-_STATE, _PARENT, _START = 0, 1, 19  # fields of /proc/PID/stat behind the command's name, see proc(5)
+_LOOKS, _LOOK_AGAIN = 10, 0.001  # how often, and after how many seconds, an empty environment is read again
+_PF_KTHREAD = 0x00200000  # linux/sched.h
+_STATE, _PARENT, _FLAGS, _START = (
+    0,
+    1,
+    6,
+    19,
+)  # fields of /proc/PID/stat behind the command's name, see proc(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +128,16 @@ class OwnChildren:
     Holds its file open: with no descriptor left, a sweep must not find nothing.
     """
 
+    FIRST_READ = 4096
+    """Bytes that are enough for some 600 children."""
+
     def __init__(self) -> None:
         self._fd = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
 
     def __call__(self) -> list[int]:
         """The children now, zombies included."""
-        text, size = os.pread(self._fd, 4096, 0), 4096
+        size = self.FIRST_READ
+        text = os.pread(self._fd, size, 0)
         while len(text) == size:  # more than fits: read it all in one piece, for a consistent answer
             size *= 4
             text = os.pread(self._fd, size, 0)
@@ -144,14 +156,30 @@ def descendants(pid: int) -> list[int]:
 
 def marked(worker_id: str) -> Iterator[int]:
     """Every process of this user that carries the marker of a supervisor, zombies excepted."""
-    wanted = f"{MARKER}={worker_id}".encode()
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
-        try:
-            if entry.stat().st_uid == os.getuid() and wanted in Path(
-                entry.path, "environ"
-            ).read_bytes().split(b"\0"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if entry.stat().st_uid == os.getuid() and is_marked(int(entry.name), worker_id):
                 yield int(entry.name)
-        except OSError:  # ended meanwhile, or not ours to read
-            continue
+
+
+def is_marked(pid: int, worker_id: str) -> bool:
+    """Whether *pid* carries the marker of that supervisor. Raises OSError where that cannot be read.
+
+    In the middle of an exec the environment reads as empty, because the kernel has taken the old one away and
+    not yet put up the new one: a process that is just becoming a tool would be overlooked. So an empty one is
+    read again, unless it is that of a zombie or a kernel thread, which have none.
+    """
+    wanted = f"{MARKER}={worker_id}".encode()
+    for _ in range(_LOOKS):
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        if environment or _has_no_memory(pid):
+            return wanted in environment.split(b"\0")
+        time.sleep(_LOOK_AGAIN)
+    return False
+
+
+def _has_no_memory(pid: int) -> bool:
+    fields = _stat(pid)
+    return fields is None or fields[_STATE] == "Z" or bool(int(fields[_FLAGS]) & _PF_KTHREAD)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import fields
+from importlib import import_module
 from itertools import product
+from typing import Any
 
 import pytest
-from peewee import Model
+from peewee import Model, SqliteDatabase
 from support.home import Home
 
 from agentsd.model import REASONS, VALID_TRANSITIONS, AsyncJob, AsyncJobStatus, PlanRow, Worker
@@ -141,3 +143,13 @@ def test_making_indexes_and_triggers_anew_changes_nothing(home: Home) -> None:
         upgraded = db.read("SELECT type, name, sql FROM sqlite_master ORDER BY name")
 
     assert fresh == upgraded
+
+
+def test_the_first_migration_makes_the_tables(home: Home) -> None:
+    """Run by itself, as the runner does, on an empty file."""
+    database = SqliteDatabase(str(home.state.root / "empty.db"))
+    first: Any = import_module("agentsd.store.migrations.0001_initial")
+    first.up(None, database)
+
+    assert {"plans", "async_jobs", "workers", "job_events"} <= set(database.get_tables())
+    database.close()

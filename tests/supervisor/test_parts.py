@@ -108,6 +108,8 @@ def test_a_shield_holds_the_ladder_up(leader: Leader) -> None:
     """Not even the first signal is sent before it is down."""
     leader.board.set_shield(leader.slot, True)
     leader.end("cancelled", 60.0)
+    leader.end("shutdown", 0.0)
+    leader.arm(time.monotonic())
     leader.tick(time.monotonic() + 1)
     assert [] == stages(leader)
     leader.board.set_shield(leader.slot, False)
@@ -184,6 +186,29 @@ def test_an_owner_without_a_row_cannot_be_taken_over(client: Client) -> None:
 
     with pytest.raises(ConflictError, match="has no row"):
         takeover.bury_owner(client.db, client.settings, job, None)
+
+
+def test_a_takeover_that_leaves_something_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a process of the dead worker lives, its job is not called ended."""
+    monkeypatch.setattr(takeover, "PATIENCE", -1.0)
+    worker = row_of(replace(Identity.current(), pid=1, start=0), worker_id="01JDEAD")
+    job = running_job(client, worker)
+    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JDEAD"})
+
+    with pytest.raises(ConflictError, match="do not end"):
+        takeover.bury_owner(client.db, client.settings, job, worker)
+    child.communicate()
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+    assert AsyncJobStatus.FAILED == takeover.bury_owner(client.db, client.settings, job, worker).status
+
+
+def test_a_running_job_without_an_owner_cannot_be_cancelled(client: Client) -> None:
+    """It is said instead of waited for."""
+    job = running_job(client, row_of(Identity.current()))
+    client.db.connection.execute("DELETE FROM workers")
+
+    with pytest.raises(ConflictError, match="has no row"):
+        client.cancel(job.job_id)
 
 
 def test_force_needs_the_job_to_be_here(client: Client) -> None:

@@ -1,0 +1,123 @@
+"""A job process that must not run: its spawner or its supervisor is gone before it begins."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentsd.model import AsyncJobStatus, plan_state_after
+from agentsd.workers import kernel, process
+from agentsd.workers.board import Board
+from agentsd.workers.child import run_job
+from agentsd.workers.link import LOST, Link
+from agentsd.workers.order import Order
+from agentsd.workers.process import OwnChildren
+from agentsd.workers.title import _load_extension  # pyright: ignore[reportPrivateUsage]
+
+
+def run_in_fork(log_dir: Path, spawner: int) -> int:
+    """The exit code of a job process whose supervisor is gone and whose spawner is *spawner*."""
+    order = Order(
+        job_id="J", plan_id="J", phase="noop", attempt=1, handler="os:abort", title="agents job J", timeout=9.0,
+        grace=9.0, state_root="", log_dir=str(log_dir), log_limit=1,
+    )  # fmt: skip
+    ours, theirs = socket.socketpair()
+    ours.close()
+    board = Board()
+    child = os.fork()
+    if child == 0:
+        run_job(order, b"{}", theirs.fileno(), board, board.take_slot(), spawner)
+    theirs.close()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_job_whose_spawner_is_gone_does_not_run(tmp_path: Path) -> None:
+    """The parent-death signal came too late for it; it has made nothing."""
+    assert 1 == run_in_fork(tmp_path / "log", spawner=1)
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_job_whose_supervisor_is_gone_does_not_run(tmp_path: Path) -> None:
+    """It waits for go, and gets an end of file."""
+    assert 1 == run_in_fork(tmp_path / "log", spawner=os.getpid())
+    assert "" == (tmp_path / "log" / "job.log").read_text()
+
+
+def test_a_job_that_cannot_open_its_log_says_why(tmp_path: Path) -> None:
+    """On the output of its spawner, as it has none of its own."""
+    assert 1 == run_in_fork(tmp_path / "missing" / "log", spawner=os.getpid())
+
+
+def test_what_the_kernel_refuses_is_an_error() -> None:
+    """Not a silent loss of a safety."""
+    with pytest.raises(OSError, match="prctl") as refused:
+        kernel._prctl(-1, 0)  # pyright: ignore[reportPrivateUsage]
+
+    assert errno.EINVAL == refused.value.errno
+
+
+def test_many_children_are_listed_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the list is."""
+    monkeypatch.setattr(OwnChildren, "FIRST_READ", 2)
+    ours, theirs = os.pipe()
+    children: list[int] = []
+    for _ in range(3):
+        children.append(os.fork())
+        if children[-1] == 0:
+            os.read(ours, 1)
+            os._exit(0)
+    listed = OwnChildren()()
+    os.write(theirs, b"xxx")
+    for child in children:
+        os.waitpid(child, 0)
+    os.close(ours)
+    os.close(theirs)
+
+    assert set(children) <= set(listed)
+    assert process.children(os.getpid()) == OwnChildren()()
+
+
+def test_a_lost_descriptor_is_no_descriptor() -> None:
+    """Closing a link does not close it."""
+    ours, theirs = socket.socketpair()
+    link = Link(ours)
+    link._fds.append(LOST)  # pyright: ignore[reportPrivateUsage]
+    link.close()
+    theirs.close()
+
+
+def test_without_setproctitle_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At start, not in the middle of a job."""
+    monkeypatch.setattr(sys, "path", [])
+
+    with pytest.raises(ImportError, match="setproctitle is not installed"):
+        _load_extension()
+
+
+def test_a_phase_of_ones_own_moves_no_plan() -> None:
+    """Only execute and apply do."""
+    facts = {"has_result": True, "apply_begun": True, "apply_finished": True}
+
+    assert plan_state_after("count-words", AsyncJobStatus.SUCCEEDED, **facts) is None
+
+
+def test_a_process_in_the_middle_of_an_exec_is_not_overlooked() -> None:
+    """Its environment reads as empty for an instant; a process without any is not held for marked."""
+    missed = 0
+    for _ in range(60):
+        child = subprocess.Popen(["sleep", "600"], env={process.MARKER: "01JEXEC"})
+        missed += list(process.marked("01JEXEC")) != [child.pid]
+        child.kill()
+        child.communicate()
+    bare = subprocess.Popen(["sleep", "600"], env={})
+
+    assert missed == 0
+    assert not process.is_marked(bare.pid, "01JEXEC")
+    bare.kill()
+    bare.communicate()
