@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import resource
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.home import Home
 from support.operator import AGENTS, Operator
+from support.patience import eventually
+from support.supervisor import Supervisor
 
 from agentsd.cli.output import pairs, printable, table
 
@@ -59,3 +62,21 @@ def test_a_full_disk_is_said_with_what_to_do(home: Home, operator: Operator) -> 
     assert 1 == answer.exit_code
     assert "agents.db" in answer.stderr
     assert 1 == len(operator.ask("job", "list").data["jobs"])
+
+
+def test_explaining_a_job_that_waits_for_a_stopping_worker(
+    home: Home, operator: Operator, tmp_path: Path
+) -> None:
+    """It is said that no worker will take it."""
+    home.set("async.max_workers", 1)
+    supervisor = Supervisor(home).start()
+    gate = tmp_path / "gate"
+    running = operator.enqueue("gate", {"gate": str(gate)})
+    eventually(lambda: operator.ask("job", "show", running).data["started_at"], 20, "it runs")
+    supervisor.process.terminate()
+    eventually(lambda: "stopping" in supervisor.said, 10, "the worker is stopping")
+    waiting = operator.enqueue("noop")
+    eventually(lambda: "stopping" in operator.run("job", "explain", waiting).stdout, 20, "it is said")
+    gate.touch()
+
+    assert supervisor.process.wait(20) == 0
