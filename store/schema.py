@@ -8,10 +8,17 @@ them, and a test compares ``sqlite_master`` of every upgrade path with that of a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from agentsd.model import REASONS, TERMINAL_STATUSES, VALID_TRANSITIONS, AsyncJobStatus, Phase
 
 APPLICATION_ID = 0x41474E54  # "AGNT": how an agentsd database is told from any other
+
+
+def execute_all(db: Any, statements: Iterable[str]) -> None:
+    """Run each of *statements* on a peewee database."""
+    for statement in statements:
+        db.execute_sql(statement)
 
 
 def listing(values: Iterable[str]) -> str:

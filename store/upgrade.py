@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agentsd.errors import StoreError, StoreVersionError
-from agentsd.store.schema import APPLICATION_ID, INDEXES, TRIGGERS
+from agentsd.store.schema import APPLICATION_ID, INDEXES, TRIGGERS, execute_all
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 HISTORY_TABLE = "schema_migration"
@@ -55,6 +55,5 @@ def upgrade(database: Any) -> None:
             f" AND tbl_name <> '{HISTORY_TABLE}'"
         ).fetchall():
             database.execute_sql(f'DROP {kind} "{name}"')
-        for statement in (*INDEXES, *TRIGGERS):
-            database.execute_sql(statement)
+        execute_all(database, (*INDEXES, *TRIGGERS))
         database.execute_sql(f"PRAGMA user_version = {latest_version()}")

@@ -16,6 +16,7 @@ import orjson
 from agentsd.model import AsyncJob, Phase
 from agentsd.store import claims, jobs, workers
 from agentsd.store.claims import CancelRequest
+from agentsd.store.database import Transaction
 from agentsd.store.paths import StateDir
 from agentsd.store.settings import Settings
 from agentsd.supervisor.client import Client, plan_timeout
@@ -51,12 +52,13 @@ class ForegroundWorker(AsyncWorker):
             workers.register(tx, self._row())
             timeout = plan_timeout(self.db, self._plan_id, self._phase)
             queued = jobs.insert_for_plan(tx, self._plan_id, self._phase, timeout=timeout)
-            self.job = claims.claim_one(tx, self.worker_id, queued.job_id)
-        self._take_own()
+            job = self._claim(tx, queued)
+        self.fleet.take(job)
 
-    def _take_own(self) -> None:
-        if self.job is not None:
-            self.fleet.take(self.job)
+    def _claim(self, tx: Transaction, queued: AsyncJob) -> AsyncJob:
+        """Claim what only this transaction, or only this supervisor's own finish, can have queued."""
+        self.job = claims.claim_one(tx, self.worker_id, queued.job_id) or queued
+        return self.job
 
     def _show(self, running: RunningJob) -> None:
         self._on_progress(orjson.loads(running.progress or "null"))
@@ -84,8 +86,8 @@ class ForegroundWorker(AsyncWorker):
         for _, _, following in written.finished:
             if following is not None:
                 with self.db.write() as tx:
-                    self.job = claims.claim_one(tx, self.worker_id, following.job_id)
-                self._take_own()
+                    job = self._claim(tx, following)
+                self.fleet.take(job)
 
 
 def run_in_foreground(client: Client, plan_id: str, phase: Phase, *, on_progress: Progress) -> AsyncJob:

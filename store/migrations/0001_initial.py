@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentsd.model import PlanState
-from agentsd.store.schema import APPLICATION_ID, REASON_FITS_STATUS, STATUSES, TERMINAL, listing
+from agentsd.store.schema import APPLICATION_ID, REASON_FITS_STATUS, STATUSES, TERMINAL, execute_all, listing
 
 TABLES = (
     f"""CREATE TABLE plans (
@@ -105,5 +105,4 @@ TABLES = (
 def up(_migrator: Any, db: Any) -> None:
     """Create the tables. Indexes and triggers are made anew after every migration."""
     db.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-    for statement in TABLES:
-        db.execute_sql(statement)
+    execute_all(db, TABLES)

@@ -144,9 +144,11 @@ def test_a_holder_without_proc_locks_is_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the kernel does not tell, the message stays general; a lock nobody holds has no holder."""
-    mutex = WriterMutex(tmp_path / "lock")
+    mutex, other = WriterMutex(tmp_path / "lock"), WriterMutex(tmp_path / "other")
+    other.acquire(1)
 
     assert mutex.holder() == "another process"
+    other.close()
     monkeypatch.setattr(Path, "read_text", _raise_oserror)
     assert mutex.holder() == "another process"
     mutex.close()

@@ -19,8 +19,8 @@ from support.processes import is_alive
 
 from agentsd import Client
 from agentsd.errors import ConflictError
-from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker, utc_now
-from agentsd.store import claims, jobs, workers
+from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanRow, PlanState, Reason, Worker, utc_now
+from agentsd.store import claims, jobs, plans, workers
 from agentsd.store.claims import CancelRequest
 from agentsd.store.jobs import NewJob
 from agentsd.supervisor import remnants, takeover
@@ -35,6 +35,7 @@ from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.wakeup import WakeupSocket, poke
 from agentsd.workers import leader as leader_module
 from agentsd.workers.board import Board
+from agentsd.workers.frames import Kind, encode
 from agentsd.workers.leader import Leader
 from agentsd.workers.order import Order
 from agentsd.workers.process import MARKER, Identity, start_ticks, state
@@ -401,3 +402,42 @@ def test_what_others_have_ended_is_disowned(fleet: Fleet, client: Client) -> Non
         ("end", asked.job_id, "cancelled", "SIGINT"),
         ("end", asked.job_id, "worker_lost", "SIGKILL"),
     ] == [said for said in spawner.said if said[0] == "end"]
+
+
+def test_progress_is_written_once_a_turn_and_the_first_word_is_the_last(fleet: Fleet, client: Client) -> None:
+    """However often a job reports, and whatever comes after its result."""
+    running = fleet.running[taken(fleet, client).job_id]
+    fleet.selector.unregister(running.channel)  # pyright: ignore[reportArgumentType]
+    theirs = running.open_channel()
+    fleet.selector.register(running.channel, selectors.EVENT_READ)  # pyright: ignore[reportArgumentType]
+    for kind, body in (
+        (Kind.PROGRESS, b"1"),
+        (Kind.PROGRESS, b"2"),
+        (Kind.RESULT, b"{}"),
+        (Kind.ERROR, b"[]"),
+    ):
+        theirs.send(encode(kind, body))
+        fleet._read(running)  # pyright: ignore[reportPrivateUsage]
+    theirs.close()
+
+    assert [running] == fleet.ledger.progress
+    assert ("2", (Kind.RESULT, {})) == (running.progress, running.last_frame)
+
+
+def test_the_plan_of_a_living_worker_is_left_alone(client: Client) -> None:
+    """Only what is provably dead is buried; otherwise the plan is busy."""
+    plan_id = "0" * 26
+    plans.create(
+        client.db,
+        PlanRow(
+            plan_id=plan_id, name="n", project="/", state=PlanState.DRAFT, frozen_json="{}", source_path="",
+            source_sha256="", branch=None, head=None, sandbox="none", created_at=utc_now(), updated_at=utc_now(),
+        ),
+    )  # fmt: skip
+    client.enqueue_plan(plan_id, Phase.EXECUTE)
+    with client.db.write() as tx:
+        workers.register(tx, row_of(Identity.current(), worker_id="W"))
+        (job,) = claims.claim(tx, "W", 1)
+
+    with pytest.raises(ConflictError, match=job.job_id):
+        client.enqueue_plan(plan_id, Phase.EXECUTE)
