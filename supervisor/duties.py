@@ -96,7 +96,11 @@ class Duties:
 
     def queue_is_empty(self) -> bool:
         """Whether there is nothing to claim."""
-        return not something_is_queued(self._worker.db)
+        try:
+            return not something_is_queued(self._worker.db)
+        except Exception as error:  # noqa: BLE001 - what cannot be read is not known to be empty
+            self.store_failed(str(error))
+            return False
 
     def store_failed(self, problem: str) -> None:
         """The store cannot be read or written now: say so once, and try again."""

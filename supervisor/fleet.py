@@ -66,14 +66,19 @@ class Fleet:
         self.spawner.fork(self.book.order(running), running.order_body, theirs)
         running.stage = Stage.ORDERED
 
-    def order_all(self, spawner: SpawnerProcess) -> None:
-        """A new spawner is there: it gets every job whose handler has not begun."""
-        self.spawner = spawner
+    def take_back(self) -> None:
+        """The spawner is gone: what has not begun has no process any more, only its claim."""
         for running in self.running.values():
             if running.stage in (Stage.ORDERED, Stage.FORKED):
                 running.stage = Stage.CLAIMED
                 if running in self.ledger.starts:
                     self.ledger.starts.remove(running)
+
+    def order_all(self, spawner: SpawnerProcess) -> None:
+        """A new spawner is there: it gets every job whose handler has not begun."""
+        self.spawner = spawner
+        self.take_back()
+        for running in self.running.values():
             if running.stage is Stage.CLAIMED and running.end_asked:
                 self._end_without_process(running, *_ENDED_BEFORE_FORK[running.end_asked])
             self._order(running)

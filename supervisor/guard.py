@@ -110,6 +110,7 @@ class SpawnerGuard:
         self.spawner.forget()
         self._bury_jobs()
         if len(self._deaths) == MOST_DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN:
+            self.fleet.take_back()
             self.given_up = True
             return
         self.spawner = self._start()

@@ -49,6 +49,8 @@ class Ledger:
     progress: list[RunningJob] = field(default_factory=list[RunningJob])
     beat_due: bool = True
     spawner_pid: int | None = None
+    limits: tuple[int, float] | None = None
+    """``max_workers`` and ``ttl`` after the configuration was read again."""
     problem: str = ""
     """Why the last try failed; empty after a success."""
     processed: int = 0
@@ -56,7 +58,8 @@ class Ledger:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be written (a claim aside)."""
-        return not (self.starts or self.endings or self.progress or self.beat_due or self.spawner_pid)
+        rare = self.beat_due or self.spawner_pid or self.limits
+        return not (self.starts or self.endings or self.progress or rare)
 
     def requests(self) -> dict[str, CancelRequest | None]:
         """The jobs that the store says this supervisor owns, and the cancels that are asked of it. Reads only."""
@@ -64,12 +67,12 @@ class Ledger:
 
     def commit(self, *, room: int, running: int, state: str) -> Written | None:
         """Write everything and claim up to *room* jobs. Returns None if it could not be written now."""
-        claiming = room > 0 and claims.something_is_queued(self.db)
-        if self.is_empty and not claiming:
-            return Written()
-        # What decides ownership or is acknowledged is on the disk before it is acted on.
-        durable = claiming or bool(self.endings)
         try:
+            claiming = room > 0 and claims.something_is_queued(self.db)
+            if self.is_empty and not claiming:
+                return Written()
+            # What decides ownership or is acknowledged is on the disk before it is acted on.
+            durable = claiming or bool(self.endings)
             with self.db.try_write(durable=durable) as tx:
                 if tx is None:
                     return None
@@ -93,6 +96,8 @@ class Ledger:
             written.claimed = claims.claim(tx, self.worker_id, room)
         if self.spawner_pid:
             workers.set_spawner(tx, self.worker_id, self.spawner_pid)
+        if self.limits:
+            workers.set_limit(tx, self.worker_id, *self.limits)
         if self.beat_due or self.endings or written.claimed:  # what it runs and has done is never out of date
             written.row_is_ours = workers.beat(
                 tx,
@@ -109,5 +114,5 @@ class Ledger:
         self.endings.clear()
         self.progress.clear()
         self.beat_due = False
-        self.spawner_pid = None
+        self.spawner_pid = self.limits = None
         self.problem = ""

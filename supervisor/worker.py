@@ -216,6 +216,8 @@ class AsyncWorker:
             self.fleet.obey(self.ledger.requests())
         except Exception as error:  # noqa: BLE001 - whatever SQLite says, the loop goes on enforcing
             self.duties.store_failed(str(error))
+            # Not seen is not unchanged: a cancel that was asked for meanwhile must not be forgotten.
+            self.timers.set("look again", RETRY_BROKEN, self.look)
 
     def _write(self) -> None:
         """Write and claim until there is nothing more to write now."""
@@ -273,8 +275,7 @@ class AsyncWorker:
             return
         self.fleet.settings = self.fleet.book.settings = self.settings
         self.duties.begin()
-        with self.db.write() as tx:
-            workers.set_limit(tx, self.worker_id, self.settings.max_workers, self.settings.job_ttl)
+        self.ledger.limits = (self.settings.max_workers, self.settings.job_ttl)
         self.listener(Notice("config_reloaded", {"slots": self.settings.max_workers}))
 
     def _show_title(self) -> None:

@@ -110,6 +110,7 @@ def missing_processes(client: Client, listed: Iterable[Seen]) -> list[str]:
     ]
     live = {worker.worker_id for worker in client.live_workers() if worker.host == os.uname().nodename}
     if suspects:
+        # One look cannot tell an orphan from a process on its way out: what is still there then, is left.
         time.sleep(0.2)
     return [
         f"Job {job.job_id} is running, but its process {job.pid} is not there."

@@ -441,3 +441,37 @@ def test_the_plan_of_a_living_worker_is_left_alone(client: Client) -> None:
 
     with pytest.raises(ConflictError, match=job.job_id):
         client.enqueue_plan(plan_id, Phase.EXECUTE)
+
+
+def test_a_store_that_cannot_be_read_is_a_failed_try_not_a_crash(
+    fleet: Fleet, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading whether something is queued may fail like any write; the loop goes on enforcing."""
+    client.db.connection.execute("ALTER TABLE async_jobs RENAME TO elsewhere")
+
+    assert fleet.ledger.commit(room=1, running=0, state="running") is None
+    assert "no such table" in fleet.ledger.problem
+
+
+def test_new_limits_are_written_with_everything_else(fleet: Fleet, client: Client) -> None:
+    """By the loop's own commit, which waits for nobody."""
+    fleet.ledger.limits = (7, 99.0)
+    assert not fleet.ledger.is_empty
+    fleet.ledger.commit(room=0, running=0, state="running")
+    row = workers.get(client.db, "W")
+
+    assert row is not None
+    assert (7, 99.0) == (row.max_workers, row.ttl)
+    assert fleet.ledger.is_empty
+
+
+def test_without_any_spawner_what_was_ordered_can_be_ended(fleet: Fleet, client: Client) -> None:
+    """A worker that gives up its spawners must not wait for a process that will never be."""
+    taken(fleet, client)
+    forked = taken(fleet, client)
+    fleet.hear({"op": "forked", "job_id": forked.job_id, "pid": 1, "start": 1})
+    fleet.take_back()
+    fleet.end_all("worker_lost", 0.0, signal.SIGKILL)
+
+    assert [("failed", "worker_lost")] * 2 == ends(fleet)
+    assert [] == fleet.ledger.starts
