@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -107,17 +108,24 @@ def test_a_phase_of_ones_own_moves_no_plan() -> None:
     assert plan_state_after("count-words", AsyncJobStatus.SUCCEEDED, **facts) is None
 
 
-def test_a_process_in_the_middle_of_an_exec_is_not_overlooked() -> None:
-    """Its environment reads as empty for an instant; a process without any is not held for marked."""
-    missed = 0
-    for _ in range(60):
-        child = subprocess.Popen(["sleep", "600"], env={process.MARKER: "01JEXEC"})
-        missed += list(process.marked("01JEXEC")) != [child.pid]
-        child.kill()
-        child.communicate()
-    bare = subprocess.Popen(["sleep", "600"], env={})
+LATE = """
+import os, sys
+sys.stdin.read(1)
+os.execve("/bin/sleep", ["sleep", "600"], {"AGENTS_WORKER_ID": "01JEXEC"})
+"""
 
-    assert missed == 0
-    assert not process.is_marked(bare.pid, "01JEXEC")
-    bare.kill()
-    bare.communicate()
+
+def test_a_process_in_the_middle_of_an_exec_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that reads as empty is read again; one that stays empty is nobody's."""
+    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", LATE], env={}, stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    assert not process.is_marked(child.pid, "01JEXEC")
+    monkeypatch.setattr(process, "_LOOKS", 10_000)
+    go = threading.Timer(0.05, child.stdin.close)
+    go.start()
+
+    assert process.is_marked(child.pid, "01JEXEC")
+    assert [child.pid] == list(process.marked("01JEXEC"))
+    go.join()
+    child.kill()
+    child.wait()
