@@ -7,6 +7,7 @@ module is imported when it is called.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
@@ -153,6 +154,8 @@ def _replace_closed_streams() -> None:
 
 def leave(code: int) -> NoReturn:
     """End this process at once: all is closed and flushed, and taking apart what was imported takes 10 ms."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C from here on would find nobody to catch it
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

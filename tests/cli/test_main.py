@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -229,6 +230,34 @@ def test_help_of_a_group_imports_none_of_its_commands(home: Home) -> None:
             & {"peewee", "rich", "psutil", "yaml", "tomlkit", "importlib.metadata", "agentsd.cli.job.list"}
             == set()
         )
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "ignored"])
+def test_an_early_ctrl_c_ends_it_in_silence(home: Home, tmp_path: Path, ignored: bool) -> None:
+    """Before the command line is loaded. One that was ignored when it began stays ignored."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    # Stands where the real one is loaded from: tells that loading has begun, and waits to be let go on.
+    (tmp_path / "click.py").write_text(
+        f"open({str(gate)!r}, 'w').close(); open({str(gate)!r}).read(); 1 / 0\n"
+    )
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        loading = subprocess.Popen(
+            [AGENTS, "job", "list"], env={**home.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.PIPE
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with loading:
+        gate.open().close()
+        loading.send_signal(signal.SIGINT)
+        if ignored:
+            gate.open("w").close()
+        _, said = loading.communicate(timeout=30)
+
+    assert loading.returncode == (1 if ignored else -signal.SIGINT)
+    assert (b"ZeroDivisionError" if ignored else b"") in said
+    assert b"KeyboardInterrupt" not in said
 
 
 def test_a_command_without_examples_has_none_in_its_help() -> None:
