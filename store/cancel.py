@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsd.errors import InvalidTransitionError, NotFoundError
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
-from agentsd.store import events, plans
+from agentsd.store import dependents, events, plans
 from agentsd.store.database import Transaction
 from agentsd.store.jobs import COLUMN_LIST, job_from_row
 
@@ -30,6 +30,7 @@ def request_cancel(tx: Transaction, job_id: str, *, why: str = "", signal: str |
         detail = {"cancelled_by": by, **({"why": why} if why else {})}
         events.record(tx, job_id, AsyncJobStatus.QUEUED, job.status, Reason.CANCELLED_BEFORE_START, detail)
         plans.end_phase(tx, job.plan_id, job.phase, job.status)
+        dependents.settle(tx, job_id, job.status)
         return job
     rows = tx.execute(_REQUEST, values)
     if rows:

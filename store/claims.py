@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Reason
-from agentsd.store import events, plans
+from agentsd.store import dependents, events, plans
 from agentsd.store.database import Database, Transaction
 from agentsd.store.jobs import COLUMN_LIST, NewJob, insert, job_from_row
+from agentsd.store.schema import MAY_START
 
 # One statement, so that no read can go stale before its write. The inner SELECT has to walk the partial
 # index jobs_queued: left to itself the planner takes jobs_status and sorts the whole queue (4.6 ms at
 # 10,000 queued rows instead of 0.09). The unary plus keeps the outer predicate from choosing an index of
 # its own (it would scan: 13 ms at 200,000 queued rows instead of 25 µs).
 CLAIM = f"""UPDATE async_jobs SET status = 'running', worker_id = :worker_id, claimed_at = :now, last_heartbeat = :now
-WHERE seq IN (SELECT seq FROM async_jobs INDEXED BY jobs_queued WHERE status = 'queued' AND schema_version <= :version
+WHERE seq IN (SELECT seq FROM async_jobs INDEXED BY jobs_queued WHERE {MAY_START} AND schema_version <= :version
 ORDER BY priority DESC, seq LIMIT :limit) AND +status = 'queued' RETURNING {COLUMN_LIST}"""
 _CLAIM_ONE = f"""UPDATE async_jobs SET status = 'running', worker_id = :worker_id, claimed_at = :now, last_heartbeat = :now
 WHERE job_id = :job_id AND status = 'queued' RETURNING {COLUMN_LIST}"""
@@ -91,7 +92,7 @@ def something_is_queued(db: Database) -> bool:
     """Whether a claim would find anything; reads only."""
     return bool(
         db.read(
-            "SELECT 1 FROM async_jobs WHERE status = 'queued' AND schema_version <= ? LIMIT 1",
+            f"SELECT 1 FROM async_jobs WHERE {MAY_START} AND schema_version <= ? LIMIT 1",
             (PAYLOAD_VERSION,),
         )
     )
@@ -158,9 +159,12 @@ def finish(tx: Transaction, ending: Ending, worker_id: str) -> AsyncJob | None:
     )
     plans.end_phase(tx, job.plan_id, job.phase, ending.status)
     if ending.successor is None:
+        dependents.settle(tx, job.job_id, ending.status)
         return None
     plans.resume_phase(tx, job.plan_id, job.phase)
-    return insert(tx, ending.successor)
+    successor = insert(tx, ending.successor)
+    dependents.settle(tx, job.job_id, ending.status, successor=successor.job_id)
+    return successor
 
 
 def _facts(ending: Ending) -> dict[str, JSON]:

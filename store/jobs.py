@@ -18,7 +18,8 @@ COLUMN_LIST = ", ".join(COLUMNS)
 _SELECT = f"SELECT {COLUMN_LIST} FROM async_jobs"
 _STATUS, _REASON = COLUMNS.index("status"), COLUMNS.index("reason")
 _INSERT = f"""INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at,
- attempt, retry_of, priority, timeout) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMN_LIST}"""
+ attempt, retry_of, priority, timeout, held_at, held_by, waits_for, key)
+VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMN_LIST}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class NewJob:
 
     ``timeout`` is seconds, None for the worker's ``async.job_timeout``. ``plan_id`` None: the job's own id.
     ``payload_json`` is a whole envelope that is carried over as it is (a retry); else ``data`` is wrapped.
+    ``hold``: it waits until somebody releases it. ``after``: it waits until that job has succeeded. ``key``: while
+    a job with this key is active, no other one is made.
     """
 
     phase: str
@@ -38,6 +41,9 @@ class NewJob:
     timeout: float | None = None
     attempt: int = 1
     retry_of: str | None = None
+    hold: bool = False
+    after: str | None = None
+    key: str | None = None
 
 
 def job_from_row(row: tuple[object, ...]) -> AsyncJob:
@@ -50,8 +56,22 @@ def job_from_row(row: tuple[object, ...]) -> AsyncJob:
 
 def enqueue(db: Database, job: NewJob) -> AsyncJob:
     """Put one job into the queue, durably: when this returns, it is not lost."""
+    return enqueue_once(db, job)[0]
+
+
+def enqueue_once(db: Database, job: NewJob) -> tuple[AsyncJob, bool]:
+    """As :func:`enqueue`; also whether the job is new, as with a ``key`` it may be the active one of that key."""
     with db.write() as tx:
-        return insert(tx, job)
+        active = active_of_key(tx, job.key)
+        return (active, False) if active else (insert(tx, job), True)
+
+
+def active_of_key(tx: Transaction, key: str | None) -> AsyncJob | None:
+    """The job of *key* that has not ended, if there is one."""
+    if key is None:
+        return None
+    found = tx.execute(f"{_SELECT} WHERE key = ? AND status IN ('queued', 'running')", (key,))
+    return job_from_row(found[0]) if found else None
 
 
 def insert(tx: Transaction, job: NewJob) -> AsyncJob:
@@ -70,6 +90,10 @@ def insert(tx: Transaction, job: NewJob) -> AsyncJob:
             job.retry_of,
             job.priority,
             job.timeout,
+            tx.now if job.hold else None,
+            tx.actor.by if job.hold else None,
+            _awaited(tx, job.after) if job.after else None,
+            job.key,
         ),
     )[0]
     events.record(tx, job_id, None, AsyncJobStatus.QUEUED, detail=_origin(job))
@@ -77,16 +101,43 @@ def insert(tx: Transaction, job: NewJob) -> AsyncJob:
 
 
 def _origin(job: NewJob) -> dict[str, JSON]:
-    return {"retry_of": job.retry_of, "attempt": job.attempt} if job.retry_of else {}
+    origin: dict[str, JSON] = {"retry_of": job.retry_of, "attempt": job.attempt} if job.retry_of else {}
+    return origin | ({"after": job.after} if job.after else {}) | ({"held": True} if job.hold else {})
 
 
-def insert_for_plan(tx: Transaction, plan_id: str, phase: Phase, *, timeout: float | None = None) -> AsyncJob:
-    """Queue *phase* of a plan and move the plan. Raises ConflictError naming the job that is active."""
+def _awaited(tx: Transaction, job_id: str) -> str | None:
+    """The job to wait for if *job_id* is to succeed first: None if it has. Raises ConflictError, NotFoundError.
+
+    What failed and is tried again by itself is not over: its last attempt is what counts.
+    """
+    while True:
+        found = tx.execute("SELECT status, reason, finished_at FROM async_jobs WHERE job_id = ?", (job_id,))
+        if not found:
+            raise NotFoundError("job", job_id)
+        status, reason, finished_at = found[0]
+        if not AsyncJobStatus(status).is_terminal:
+            return job_id
+        if status == AsyncJobStatus.SUCCEEDED:
+            return None
+        # The worker queues an automatic attempt in the very transaction that ends the one before.
+        following = tx.execute(
+            "SELECT job_id FROM async_jobs WHERE retry_of = ? AND created_at = ?", (job_id, finished_at)
+        )
+        if not following:
+            raise ConflictError(f"Job {job_id} ended {status} ({reason}): a job after it would never start.")
+        job_id = following[0][0]
+
+
+def insert_for_plan(tx: Transaction, plan_id: str, phase: Phase, **more: Any) -> AsyncJob:
+    """Queue *phase* of a plan and move the plan. Raises ConflictError naming the job that is active.
+
+    *more* are fields of :class:`NewJob`, such as ``timeout``.
+    """
     active = active_job(tx, plan_id)
     if active is not None:
         raise ConflictError(f"Plan {plan_id} has an active job: {active[0]} ({active[1]}, {active[2]}).")
     plans.begin_phase(tx, plan_id, phase)
-    return insert(tx, NewJob(phase=phase, plan_id=plan_id, data={"plan_id": plan_id}, timeout=timeout))
+    return insert(tx, NewJob(phase=phase, plan_id=plan_id, data={"plan_id": plan_id}, **more))
 
 
 def active_job(tx: Transaction, plan_id: str) -> tuple[str, str, str] | None:
@@ -110,6 +161,9 @@ def insert_retry(tx: Transaction, job: AsyncJob) -> AsyncJob:
                 f"Plan {job.plan_id} has an active job: {active[0]} ({active[1]}, {active[2]})."
             )
         plans.begin_phase(tx, job.plan_id, Phase(job.phase))
+    same = active_of_key(tx, job.key)
+    if same is not None:
+        raise ConflictError(f"Job {same.job_id} with the same key {job.key!r} is {same.status}.")
     return insert(tx, successor_of(job, attempt=job.attempt + 1))
 
 
@@ -124,6 +178,7 @@ def successor_of(job: AsyncJob, *, attempt: int) -> NewJob:
         timeout=job.timeout,
         attempt=attempt,
         retry_of=job.job_id,
+        key=job.key,
     )
 
 

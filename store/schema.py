@@ -32,6 +32,8 @@ _ACTIVE = listing(set(AsyncJobStatus) - TERMINAL_STATUSES)
 REASON_FITS_STATUS = " OR ".join(
     f"(status = '{status}' AND reason IN {listing(reasons)})" for status, reasons in REASONS.items()
 )
+MAY_START = "status = 'queued' AND held_at IS NULL AND waits_for IS NULL"
+"""The queued jobs that a claim may take."""
 _LEGAL_MOVE = " OR ".join(
     f"(OLD.status = '{old}' AND NEW.status IN {listing({old, *new})})"
     for old, new in VALID_TRANSITIONS.items()
@@ -40,12 +42,15 @@ _LEGAL_MOVE = " OR ".join(
 
 INDEXES = (
     # What the claim reads: with it a claim costs the same at any number of rows, queued or finished.
-    "CREATE INDEX jobs_queued ON async_jobs (priority DESC, seq) WHERE status = 'queued'",
+    # What is held or waits for another job is not in it: it costs the claim nothing.
+    f"CREATE INDEX jobs_queued ON async_jobs (priority DESC, seq) WHERE {MAY_START}",
     "CREATE INDEX jobs_running ON async_jobs (worker_id) WHERE status = 'running'",
     "CREATE INDEX jobs_finished ON async_jobs (finished_at) WHERE finished_at IS NOT NULL",
     "CREATE INDEX jobs_status ON async_jobs (status, seq)",
     "CREATE INDEX jobs_plan ON async_jobs (plan_id, seq)",
     "CREATE INDEX jobs_retry_of ON async_jobs (retry_of) WHERE retry_of IS NOT NULL",
+    "CREATE INDEX jobs_waiting ON async_jobs (waits_for) WHERE waits_for IS NOT NULL",
+    f"CREATE UNIQUE INDEX one_active_job_per_key ON async_jobs (key) WHERE key IS NOT NULL AND status IN {_ACTIVE}",
     f"""CREATE UNIQUE INDEX one_active_job_per_plan ON async_jobs (plan_id)
     WHERE status IN {_ACTIVE} AND phase IN {listing(Phase)}""",
     "CREATE INDEX events_job ON job_events (job_id, event_id)",
@@ -59,7 +64,7 @@ TRIGGERS = (
     """CREATE TRIGGER jobs_keep_identity BEFORE UPDATE ON async_jobs WHEN
         NEW.job_id <> OLD.job_id OR NEW.plan_id <> OLD.plan_id OR NEW.phase <> OLD.phase
         OR NEW.payload_json <> OLD.payload_json OR NEW.attempt <> OLD.attempt
-        OR NEW.created_at <> OLD.created_at OR NEW.retry_of IS NOT OLD.retry_of
+        OR NEW.created_at <> OLD.created_at OR NEW.retry_of IS NOT OLD.retry_of OR NEW.key IS NOT OLD.key
         OR (OLD.worker_id IS NOT NULL AND NEW.worker_id IS NOT OLD.worker_id)
     BEGIN SELECT RAISE(ABORT, 'what a job is, and who owns it, never changes'); END""",
     f"""CREATE TRIGGER jobs_delete_finished BEFORE DELETE ON async_jobs WHEN OLD.status NOT IN {TERMINAL}

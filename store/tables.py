@@ -67,6 +67,10 @@ class AsyncJobs(Model):
     system_s = FloatField(null=True)
     max_rss_bytes = IntegerField(null=True)
     progress = TextField(null=True)
+    held_at = TextField(null=True)
+    held_by = TextField(null=True)
+    waits_for = TextField(null=True)
+    key = TextField(null=True)
 
     class Meta:
         table_name = "async_jobs"

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 import orjson
 
 from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
-from agentsd.store import cancel, events, jobs, plans, workers
+from agentsd.store import cancel, events, jobs, plans, steering, workers
 from agentsd.store.database import Database, open_store
 from agentsd.store.paths import StateDir, state_dir
 from agentsd.store.settings import Settings, load_settings
@@ -26,6 +26,21 @@ from agentsd.supervisor.wakeup import poke
 ACKNOWLEDGE = 5.0
 """Seconds that a cancel waits for a sign of the job's owner."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
+
+
+class Wishes(TypedDict, total=False):
+    """How a job is to be queued."""
+
+    priority: int
+    """A higher one runs first; 0 unless said."""
+    timeout: float | None
+    """Seconds; None: what its plan says, else ``async.job_timeout``."""
+    hold: bool
+    """It waits until somebody releases it."""
+    after: str | None
+    """The id of a job that has to succeed first. If it does not, this one ends ``dependency_failed``."""
+    key: str | None
+    """While a job with this key is queued or running, no other one is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,37 +71,52 @@ class Client:
         *,
         plan_id: str | None = None,
         payload: JSON = None,
-        priority: int = 0,
-        timeout: float | None = None,
+        **more: Unpack[Wishes],
     ) -> AsyncJob:
-        """Queue a job, durably, and wake the supervisors.
+        """Queue a job, durably, and wake the supervisors. *more* are :class:`Wishes`.
 
-        *timeout* is seconds (None: ``async.job_timeout``); higher *priority* runs first. With ``execute`` and
-        ``apply`` *plan_id* names the plan. Raises InvalidInputError for a phase that no package registers,
-        ConflictError if the plan has an active job or is in the wrong state, BadPayloadError.
+        With ``execute`` and ``apply`` *plan_id* names the plan. Raises InvalidInputError for a phase that no
+        package registers, ConflictError if the plan has an active job or is in the wrong state or the job to wait
+        for has failed, NotFoundError, BadPayloadError.
         """
+        return self.enqueue_once(phase, plan_id=plan_id, payload=payload, **more)[0]
+
+    def enqueue_once(
+        self,
+        phase: str,
+        *,
+        plan_id: str | None = None,
+        payload: JSON = None,
+        **more: Unpack[Wishes],
+    ) -> tuple[AsyncJob, bool]:
+        """As :meth:`enqueue`; also whether the job is new, or the active one that has the ``key`` already."""
+        timeout = more.get("timeout")
+        if timeout is not None and timeout <= 0:
+            raise InvalidInputError("timeout", expected="seconds above 0", got=timeout)
         if phase in set(Phase):
             if plan_id is None:
                 raise InvalidInputError(f"Phase {phase}", expected="the id of a plan", got=None)
-            return self.enqueue_plan(plan_id, Phase(phase), timeout=timeout)
+            return self._enqueue_plan_once(plan_id, Phase(phase), more)
         self._check_phase(phase)
-        if timeout is not None and timeout <= 0:
-            raise InvalidInputError("timeout", expected="seconds above 0", got=timeout)
         if plan_id is not None:
             plans.get(self.db, plan_id)
-        new = jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, priority=priority, timeout=timeout)
-        job = jobs.enqueue(self.db, new)
+        found = jobs.enqueue_once(self.db, jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, **more))
         self._poke_all()
-        return job
+        return found
 
-    def enqueue_plan(self, plan_id: str, phase: Phase, *, timeout: float | None = None) -> AsyncJob:
+    def enqueue_plan(self, plan_id: str, phase: Phase, **more: Unpack[Wishes]) -> AsyncJob:
         """Queue the execution or the apply of a plan and move the plan. Raises as :meth:`enqueue`."""
+        return self._enqueue_plan_once(plan_id, phase, more)[0]
+
+    def _enqueue_plan_once(self, plan_id: str, phase: Phase, more: Wishes) -> tuple[AsyncJob, bool]:
         self.bury_dead_owner(plan_id)
-        limit = timeout if timeout is not None else plan_timeout(self.db, plan_id, phase)
+        if more.get("timeout") is None:
+            more["timeout"] = plan_timeout(self.db, plan_id, phase)
         with self.db.write() as tx:
-            job = jobs.insert_for_plan(tx, plan_id, phase, timeout=limit)
+            same = jobs.active_of_key(tx, more.get("key"))
+            job = same or jobs.insert_for_plan(tx, plan_id, phase, **more)
         self._poke_all()
-        return job
+        return job, same is None
 
     def bury_dead_owner(self, plan_id: str) -> None:
         """If a plan's active job belongs to a supervisor that is provably dead, end it and the job.
@@ -107,6 +137,23 @@ class Client:
             new = jobs.insert_retry(tx, job)
         self._poke_all()
         return new
+
+    def hold(self, job_id: str) -> AsyncJob:
+        """Keep a queued job from starting until it is released. Raises ConflictError, NotFoundError."""
+        with self.db.write() as tx:
+            return steering.hold(tx, job_id)
+
+    def release(self, job_id: str) -> AsyncJob:
+        """Let a held job start again. Raises ConflictError if it is not queued, NotFoundError."""
+        with self.db.write() as tx:
+            job = steering.release(tx, job_id)
+        self._poke_all()
+        return job
+
+    def set_priority(self, job_id: str, priority: int) -> AsyncJob:
+        """Move a queued job in the queue. Raises ConflictError if it is not queued, NotFoundError."""
+        with self.db.write() as tx:
+            return steering.set_priority(tx, job_id, priority)
 
     def _check_phase(self, phase: str) -> None:
         from agentsd.workers.phases import registered  # noqa: PLC0415 - reads what is installed

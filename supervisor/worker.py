@@ -228,7 +228,8 @@ class AsyncWorker:
                 return
             self.duties.store_works()
             self._act_on(written)
-            if self.ledger.is_empty:
+            # An end may have let another job start that waited for it.
+            if self.ledger.is_empty and not written.finished:
                 return
 
     def _commit(self, room: int) -> Written | None:

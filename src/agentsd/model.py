@@ -129,7 +129,9 @@ class AsyncJob:
     """One row of ``async_jobs``: one attempt at one phase of one plan.
 
     Times are RFC 3339 UTC strings of fixed width (``2026-01-31T09:00:00.123456Z``); durations are
-    seconds; ``max_rss_bytes`` is bytes; ``payload_json``, ``result`` and ``progress`` are JSON text.
+    seconds; ``max_rss_bytes`` is bytes; ``payload_json``, ``result`` and ``progress`` are JSON text. A queued
+    job is not claimed while it is held (``held_at``) or ``waits_for`` the job of that id to succeed; there is one
+    active job of a ``key`` at most.
     """
 
     job_id: str
@@ -163,6 +165,10 @@ class AsyncJob:
     system_s: float | None = None
     max_rss_bytes: int | None = None
     progress: str | None = None
+    held_at: str | None = None
+    held_by: str | None = None
+    waits_for: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,56 @@
+"""A store that an older agentsd made, as it dumped it, under the code of today."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from support.home import Home
+
+from agentsd.model import AsyncJobStatus
+from agentsd.store import claims, events, jobs, plans
+from agentsd.store.database import open_store
+from agentsd.store.upgrade import latest_version
+
+STORES = sorted(Path(__file__).with_name("stores").glob("version_*.sql"))
+
+
+@pytest.fixture(params=STORES, ids=lambda path: path.stem)
+def old(request: pytest.FixtureRequest, home: Home) -> Home:
+    """A home whose store is one of the old ones, with jobs in every state, a plan, a worker."""
+    home.state.root.mkdir(exist_ok=True)
+    with sqlite3.connect(home.state.database) as connection:
+        connection.executescript(request.param.read_text())
+    connection.close()
+    return home
+
+
+def test_an_old_store_gets_the_schema_of_a_fresh_one(old: Home, tmp_path: Path) -> None:
+    """Tables, indexes and triggers, to the letter."""
+    fresh = Home()
+    try:
+        with open_store(fresh.state) as db:
+            wanted = db.read("SELECT type, name, sql FROM sqlite_master ORDER BY name")
+    finally:
+        fresh.remove()
+
+    with open_store(old.state) as db:
+        assert db.read("SELECT type, name, sql FROM sqlite_master ORDER BY name") == wanted
+        assert db.read("PRAGMA user_version") == [(latest_version(),)]
+        assert db.read("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_an_old_store_keeps_what_is_in_it(old: Home) -> None:
+    """Jobs, their events and plans; and the queue goes on where it stood."""
+    before = old.sql("SELECT job_id, status, created_at, payload_json FROM async_jobs ORDER BY seq")
+    with open_store(old.state) as db:
+        assert (
+            db.read("SELECT job_id, status, created_at, payload_json FROM async_jobs ORDER BY seq") == before
+        )
+        assert all(events.for_job(db, row[0]) for row in before)
+        assert [plan.name for plan in plans.list_plans(db)] == ["demo"]
+        queued = jobs.list_jobs(db, statuses=[AsyncJobStatus.QUEUED])
+        with db.write() as tx:
+            claimed = claims.claim(tx, "01J00000000000000000000NEW", 10)
+        assert {job.job_id for job in claimed} == {job.job_id for job in queued}
