@@ -44,13 +44,18 @@ _JOB = {
     "logs": "Show or follow a job's output.",
     "wait": "Wait until jobs have ended; exits as they did.",
     "cancel": "Cancel jobs and end all their processes.",
+    "hold": "Keep queued jobs from starting.",
+    "release": "Let held jobs start again.",
+    "set-priority": "Move queued jobs forward or back.",
     "retry": "Queue a new attempt at a job that has ended.",
     "prune": "Delete finished jobs, their events and logs.",
 }
 _WORKER = {
     "start": "Run jobs, in the foreground, until stopped.",
     "list": "List workers and how they are.",
+    "drain": "Ask a worker to end when its jobs have ended.",
     "stop": "Ask a worker to stop.",
+    "reload": "Ask a worker to read the configuration again.",
 }
 _CONFIG = {
     "list": "List every key, its value and where that comes from.",
@@ -63,7 +68,9 @@ _CONFIG = {
 
 
 def _group(name: str, summary: str, commands: Mapping[str, str]) -> LazyGroup:
-    entries = {word: Entry(f"agentsd.cli.{name}.{word}", text) for word, text in commands.items()}
+    entries = {
+        word: Entry(f"agentsd.cli.{name}.{word.replace('-', '_')}", text) for word, text in commands.items()
+    }
     return LazyGroup(name, summary, entries, params=[format_option()])
 
 

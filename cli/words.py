@@ -60,6 +60,15 @@ def took(job: AsyncJob) -> str:
     return format_seconds(seconds_between(job.started_at, job.finished_at))
 
 
+def why(job: AsyncJob) -> str:
+    """Why a job ended, or why it waits although slots may be free."""
+    if job.reason is None and job.held_at is not None:
+        return "held"
+    if job.reason is None and job.waits_for is not None:
+        return f"after {job.waits_for}"
+    return job.reason or ""
+
+
 def count(number: int, noun: str) -> str:
     """``1 job``, ``2 jobs``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -29,6 +29,8 @@ class Key(NamedTuple):
     default: JSON
     parse: Callable[[object], JSON]
     help: str
+    effect: str = "reload"
+    """When a worker that runs takes a new value: at its next ``reload`` or ``restart``, or ``now`` (it has none)."""
 
     @property
     def variable(self) -> str:
@@ -111,7 +113,13 @@ def _is_module_name(text: str) -> bool:
 
 def _keys() -> dict[str, Key]:
     keys = (
-        Key("async.enabled", False, _flag, "plan execute and plan apply enqueue instead of running here"),
+        Key(
+            "async.enabled",
+            False,
+            _flag,
+            "plan execute and plan apply enqueue instead of running here",
+            "now",
+        ),
         Key("async.max_workers", 4, _count(1, 1024), "job processes at once"),
         Key(
             "async.poll_interval",
@@ -135,7 +143,9 @@ def _keys() -> dict[str, Key]:
         Key("async.max_attempts", 1, _count(1, 100), "attempts at a job before its failure is final"),
         Key("async.retention", 604800.0, _span(0.0), "seconds that finished jobs, events and logs are kept"),
         Key("async.log_limit", 64 * 2**20, _size(1024), "bytes of output kept per job"),
-        Key("async.preload", (), _modules, "modules that the spawner imports once, before it forks"),
+        Key(
+            "async.preload", (), _modules, "modules that the spawner imports once, before it forks", "restart"
+        ),
         Key("sandbox.cleanup", "on_apply", _choice(CLEANUP_CHOICES), "when a plan's sandbox is removed"),
         Key(
             "sandbox.base",

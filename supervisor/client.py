@@ -278,16 +278,28 @@ class Client:
 
         Raises NotFoundError, ConflictError if it is not here or not alive.
         """
-        from agentsd.supervisor.takeover import signal_worker  # noqa: PLC0415
+        worker = self._tell(worker_id, signals.SIGTERM)
+        if now:  # another signal, because two of the same kind may arrive as one
+            self._tell(worker_id, signals.SIGINT)
+        return worker
+
+    def drain_worker(self, worker_id: str) -> Worker:
+        """Tell a supervisor of this host to take no more jobs, and to end when its last one has. Raises as above."""
+        return self._tell(worker_id, signals.SIGUSR2)
+
+    def reload_worker(self, worker_id: str) -> Worker:
+        """Tell a supervisor of this host to read its configuration again. Raises as above."""
+        return self._tell(worker_id, signals.SIGUSR1)
+
+    def _tell(self, worker_id: str, number: signals.Signals) -> Worker:
+        from agentsd.supervisor.takeover import signal_worker  # noqa: PLC0415 - few commands signal workers
 
         worker = workers.get(self.db, worker_id)
         if worker is None:
             raise NotFoundError("worker", worker_id)
         if worker.ended_at is not None:
             raise ConflictError(f"Worker {worker_id} has ended already ({worker.end_reason}).")
-        signal_worker(worker, signals.SIGTERM)
-        if now:  # another signal, because two of the same kind may arrive as one
-            signal_worker(worker, signals.SIGINT)
+        signal_worker(worker, number)
         return worker
 
     # -- closing ------------------------------------------------------------------------------------

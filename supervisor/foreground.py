@@ -72,7 +72,9 @@ class ForegroundWorker(AsyncWorker):
         return True
 
     def on_signal(self, number: int) -> None:
-        """The first signal cancels the job, the next one kills it."""
+        """The first signal cancels the job, the next one kills it; what steers workers means nothing here."""
+        if number in (signal.SIGUSR1, signal.SIGUSR2):
+            return
         for running in list(self.fleet.running.values()):
             if running.cancel is None:
                 why = f"interrupted by {signal.Signals(number).name}"

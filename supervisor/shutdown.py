@@ -24,11 +24,21 @@ class Shutdown:
     def __init__(self, fleet: Fleet, timers: Timers, listener: Listener) -> None:
         self._fleet, self._timers, self._listener = fleet, timers, listener
         self._stage = 0
+        self._draining = False
 
     @property
     def begun(self) -> bool:
         """Whether no more jobs are to be claimed."""
-        return self._stage > 0
+        return self._draining or self._stage > 0
+
+    def drain(self) -> None:
+        """Claim no more and end when the last job has ended, however long that takes."""
+        if not self.begun:
+            self._draining = True
+            self._listener(Notice("draining", {"running": self._running()}))
+
+    def _running(self) -> int:
+        return sum(running.stage is not Stage.ENDED for running in self._fleet.running.values())
 
     @property
     def impatient(self) -> bool:
@@ -38,8 +48,7 @@ class Shutdown:
     def step(self, settings: Settings) -> None:
         """One more signal (or the end of a stage's time): go one stage further."""
         self._stage += 1
-        running = sum(running.stage is not Stage.ENDED for running in self._fleet.running.values())
-        self._listener(Notice("stopping", {"stage": min(self._stage, _LAST), "running": running}))
+        self._listener(Notice("stopping", {"stage": min(self._stage, _LAST), "running": self._running()}))
         match self._stage:
             case 1:
                 self._go_on_after(settings.shutdown_grace, settings)

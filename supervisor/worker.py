@@ -7,7 +7,7 @@ import selectors
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from signal import SIGUSR1
+from signal import SIGUSR1, SIGUSR2
 
 import agentsd
 from agentsd.model import Worker, utc_now
@@ -201,6 +201,8 @@ class AsyncWorker:
         """What a signal means to this supervisor."""
         if number == SIGUSR1:
             self._reload()
+        elif number == SIGUSR2:
+            self.shutdown.drain()
         else:
             self.shutdown.step(self.settings)
 
@@ -282,6 +284,7 @@ class AsyncWorker:
     def _show_title(self) -> None:
         title = (
             f"agents worker {self.worker_id} {len(self.fleet.running)}/{self.settings.max_workers} running"
+            f"{', takes no more' if self.shutdown.begun else ''}"
         )
         if title != self._title:
             self._title = title

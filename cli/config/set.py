@@ -6,7 +6,7 @@ import os
 
 import click
 
-from agentsd.cli.config.shown import as_json, as_text
+from agentsd.cli.config.shown import as_json, as_text, effect
 from agentsd.cli.framework import current_output, define
 from agentsd.errors import ExitCode
 from agentsd.store.keys import find_key
@@ -24,13 +24,13 @@ from agentsd.store.paths import config_path
 def command(key: str, value: str) -> ExitCode:
     """Set KEY to VALUE in the configuration file; its comments are kept.
 
-    Workers that run read it when they start, or on SIGUSR1.
+    Says whether a worker that runs has to read it again, or to be started again.
     """
     from agentsd.store.settings_file import set_value  # noqa: PLC0415 - the writer of TOML is slow to load
 
     path, output = config_path(), current_output()
     written = set_value(path, key, value)
-    output.info(f"Set in {path}.")
+    output.info(f"Set in {path}.{effect(key)}")
     variable = find_key(key).variable
     if variable in os.environ:
         output.warn(f"{variable} is set in the environment and wins over the file.")

@@ -21,3 +21,15 @@ def as_text(name: str, value: JSON) -> str:
     if isinstance(KEYS[name].default, float):
         return format_seconds(value)
     return format_bytes(value) if name.endswith("_limit") else str(value)
+
+
+_EFFECTS = {
+    "now": "",
+    "reload": " A worker that runs takes it with: agents worker reload",
+    "restart": " A worker takes it when it is started again.",
+}
+
+
+def effect(name: str) -> str:
+    """What it takes until a new value of the key *name* is in force; begins with a space unless it is nothing."""
+    return _EFFECTS[KEYS[name].effect]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from agentsd.cli.config.shown import effect
 from agentsd.cli.framework import current_output, define
 from agentsd.errors import ExitCode
 from agentsd.store.paths import config_path
@@ -17,5 +18,5 @@ def command(key: str) -> ExitCode:
 
     path = config_path()
     removed = unset_value(path, key)
-    said = f"{key} was taken out of {path}." if removed else f"{key} is not set in {path}."
+    said = f"{key} was taken out of {path}.{effect(key)}" if removed else f"{key} is not set in {path}."
     return current_output().result({"key": key, "removed": removed, "path": str(path)}, lambda: [said])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentsd.cli.framework import current_output, define
+from agentsd.cli.job.targets import ACTIVE, chosen, show_targets
 from agentsd.cli.output import Output
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import shown_job
@@ -21,22 +22,46 @@ if TYPE_CHECKING:
     "cancel",
     examples="""agents job cancel 01JABCDE --reason "wrong branch"
     agents job cancel 01JABCDE 01JBCDEF --wait
-    agents job cancel 01JABCDE --force""",
+    agents job cancel 01JABCDE --force
+    agents job cancel --phase resize --status queued --dry-run
+    agents job cancel --all""",
 )
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.option("--status", type=click.Choice(ACTIVE), help="Every job that is queued, or that is running.")
+@click.option("--plan", help="Every job of this plan.")
+@click.option("--phase", help="Every job of this phase.")
+@click.option("--all", "every", is_flag=True, help="Every job.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be cancelled, with its processes.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the job.")
 @click.option("--signal", metavar="NAME", help="What its process gets first [default: TERM].")
 @click.option("--force", is_flag=True, help="If its worker does not react in 5 s, kill the job from here.")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
-def command(jobs: tuple[str, ...], reason: str, signal: str | None, force: bool, wait: bool) -> ExitCode:
+def command(
+    jobs: tuple[str, ...],
+    status: str | None,
+    plan: str | None,
+    phase: str | None,
+    every: bool,
+    dry_run: bool,
+    reason: str,
+    signal: str | None,
+    force: bool,
+    wait: bool,
+) -> ExitCode:
     """Cancel every JOB: one that waits at once, one that runs with all its processes.
 
     A running job is asked to stop, and after async.cancel_grace it is killed; it is `cancelled` when none of
-    its processes is left. Exits with 4 if a job had ended already.
+    its processes is left. Exits with 4 if a JOB had ended already. Instead of naming jobs, say which: those that
+    all of --status, --plan and --phase fit.
     """
+    filters = every or any(each is not None for each in (status, plan, phase))
+    if bool(jobs) == filters:
+        raise click.UsageError("Expected either JOBs or one of --status, --plan, --phase, --all.")
     with session() as client:
-        ids = [find_job(client, ident) for ident in jobs]
-        return cancel_jobs(client, ids, reason=reason, signal=signal, force=force, wait=wait)
+        ids = [find_job(client, ident) for ident in jobs] if jobs else chosen(client, status, plan, phase)
+        if dry_run:
+            return show_targets(client, ids)
+        return cancel_jobs(client, ids, reason=reason, signal=signal, force=force, wait=wait, several=filters)
 
 
 def cancel_jobs(
@@ -47,8 +72,13 @@ def cancel_jobs(
     signal: str | None = None,
     force: bool = False,
     wait: bool = False,
+    several: bool = False,
 ) -> ExitCode:
-    """Cancel jobs and show what became of each; of several exit codes the worst."""
+    """Cancel jobs and show what became of each; of several exit codes the worst.
+
+    *several*: they were chosen by what they are, so there may be any number of them.
+    """
+    several = several or len(ids) > 1
     output = current_output()
     done: list[tuple[AsyncJob, bool]] = []
     worst = ExitCode.OK
@@ -59,14 +89,16 @@ def cancel_jobs(
             done.append((job, outcome.acknowledged))
             worst = max(worst, _judge(job, outcome.acknowledged, output, waited=wait))
         except AgentsError as error:
-            if len(ids) == 1:
+            if not several:
                 raise
             output.warn(str(error))
             worst = max(worst, error.exit_code)
     items: list[dict[str, JSON]] = []
     if not output.is_table:
         items = [{**shown_job(client, job), "acknowledged": heard} for job, heard in done]
-    data = {"jobs": items} if len(ids) > 1 else next(iter(items), None)
+    if not ids:
+        output.info("There are no such jobs.")
+    data = {"jobs": items} if several else next(iter(items), None)
     return output.result(data, lambda: [_line(job) for job, _ in done], items=items, exit_code=worst)
 
 

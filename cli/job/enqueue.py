@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agentsd.cli.framework import Seconds, current_output, define
-from agentsd.cli.session import find_plan, session, warn_without_worker
+from agentsd.cli.session import find_job, find_plan, session, warn_without_worker
 from agentsd.errors import ExitCode, InvalidInputError
 from agentsd.model import JSON
 
@@ -18,6 +18,8 @@ from agentsd.model import JSON
     examples="""agents job enqueue execute --plan 01JABCDE
     agents job enqueue resize --payload '{"paths": ["a.png"]}' --timeout "5 m"
     agents job enqueue resize --payload @paths.json
+    agents job enqueue publish --after 01JABCDE
+    agents job enqueue report --key nightly-report
     make-list | agents job enqueue resize --payload -""",
 )
 @click.argument("phase")
@@ -25,8 +27,18 @@ from agentsd.model import JSON
 @click.option("--payload", metavar="JSON|@FILE|-", help="What the phase gets: JSON, a file, or stdin.")
 @click.option("--priority", type=int, default=0, help="Jobs with a higher one run first [default: 0].")
 @click.option("--timeout", type=Seconds(), help="How long it may take [default: async.job_timeout].")
+@click.option("--after", metavar="JOB", help="Start when this job has succeeded; if it does not, never.")
+@click.option("--hold", is_flag=True, help="Wait until `agents job release`.")
+@click.option("--key", metavar="TEXT", help="Do nothing while a job with this key is queued or running.")
 def command(
-    phase: str, plan: str | None, payload: str | None, priority: int, timeout: float | None
+    phase: str,
+    plan: str | None,
+    payload: str | None,
+    priority: int,
+    timeout: float | None,
+    after: str | None,
+    hold: bool,
+    key: str | None,
 ) -> ExitCode:
     """Put a job of PHASE into the queue and print its id.
 
@@ -35,9 +47,20 @@ def command(
     data, output = read_payload(payload), current_output()
     with session() as client:
         plan_id = find_plan(client, plan) if plan is not None else None
-        job = client.enqueue(phase, plan_id=plan_id, payload=data, priority=priority, timeout=timeout)
+        job, new = client.enqueue_once(
+            phase,
+            plan_id=plan_id,
+            payload=data,
+            priority=priority,
+            timeout=timeout,
+            after=None if after is None else find_job(client, after),
+            hold=hold,
+            key=key,
+        )
+        if not new:
+            output.info(f"Job {job.job_id} has the key {key!r} and is {job.status}: nothing was queued.")
         warn_without_worker(client, output)
-    return output.result({"job_id": job.job_id, "status": job.status}, lambda: [job.job_id])
+    return output.result({"job_id": job.job_id, "status": job.status, "created": new}, lambda: [job.job_id])
 
 
 def read_payload(text: str | None) -> JSON:

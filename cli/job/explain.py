@@ -75,6 +75,13 @@ def _waiting(client: Client, job: AsyncJob) -> Iterable[str]:
             f"knows {PAYLOAD_VERSION}. Upgrade agentsd where the workers run."
         )
         return
+    if job.held_at is not None:
+        yield f"{job.held_by} has held it for {ago(job.held_at)}. agents job release {job.job_id} lets it start."
+    if job.waits_for is not None:
+        awaited = client.get(job.waits_for)
+        yield f"It starts when job {awaited.job_id} has succeeded, which is {awaited.status}."
+    if job.held_at is not None or job.waits_for is not None:
+        return
     workers = [row for row, health in seen_workers(client) if health != "dead"]
     if not workers:
         yield "It waits because no worker is running. Start one: agents worker start"

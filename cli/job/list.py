@@ -10,7 +10,7 @@ from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import table
 from agentsd.cli.session import find_plan, session
 from agentsd.cli.shapes import job_item
-from agentsd.cli.words import ago, state_style, took
+from agentsd.cli.words import ago, state_style, took, why
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, AsyncJobStatus
 
@@ -64,7 +64,5 @@ def _summary(db: object) -> dict[str, int]:
 
 
 def _lines(jobs: list[AsyncJob]) -> Iterable[str]:
-    rows = [
-        (job.job_id, job.phase, job.status, job.reason or "", ago(job.created_at), took(job)) for job in jobs
-    ]
+    rows = [(job.job_id, job.phase, job.status, why(job), ago(job.created_at), took(job)) for job in jobs]
     return table(HEADINGS, rows, right=("AGE", "TOOK"), give=("PHASE", "REASON", "JOB"), style=state_style)

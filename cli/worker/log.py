@@ -36,6 +36,7 @@ SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "worker_broken": lambda f: f"this worker ends: {f['error']}",
     "worker_reaped": lambda f: f"worker {f['worker_id']} is dead ({f['reason']}); its jobs are ended",
     "stopping": _stopping,
+    "draining": lambda f: f"taking no more jobs; ends when {count(int(f['running']), 'job')} have ended",
     "job_claimed": lambda f: f"{_job(f)} claimed",
     "job_started": lambda f: f"{_job(f)} started (pid {f['pid']})",
     "job_ended": _ended,
