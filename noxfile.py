@@ -23,7 +23,7 @@ nox.options.stop_on_first_error = False
 HERE = Path(__file__).parent
 ROOMS = ("cli", "plans", "store", "supervisor", "workers")
 PYTHON_FILES = (
-    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "docs", "typings", "examples", "noxfile.py",
+    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "limits", "docs", "typings", "examples", "noxfile.py",
 )  # fmt: skip
 COVERAGE_FLOOR = 97.0
 """Per cent of lines, and of branches, that tests have to reach."""
@@ -130,6 +130,15 @@ def benchmark(session: nox.Session) -> None:
     python = Path(session.bin) / "python"
     session.run("asv", "machine", "--yes")
     session.run("asv", "run", "--quick", "--dry-run", "--show-stderr", "--environment", f"existing:{python}")
+
+
+@nox.session(default=False)
+def limits(session: nox.Session) -> None:
+    """Figures: agentsd against what this machine could do at best, as ratios. Takes ten minutes alone on it."""
+    install_under_test(session)
+    session.run(
+        "python", "-m", "limits", "--json", "limits.json", *session.posargs, env={"PYTHONPATH": "features"}
+    )
 
 
 BUILT: list[Path] = []

@@ -1,0 +1,76 @@
+"""What a supervisor costs that has nothing to do, and what ten thousand jobs leave behind in it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import psutil
+
+from agentsd.store.jobs import NewJob, insert
+from limits.figure import Figure
+from limits.surroundings import fresh_home, supervisor
+
+
+def idle(seconds: float) -> list[Figure]:
+    """CPU, wake-ups and memory of a supervisor and its spawner, after one job."""
+    with fresh_home() as home, supervisor(home) as running, home.connect() as client:
+        client.wait(client.enqueue("noop").job_id, timeout=30)
+        time.sleep(2)  # until the last timer of that job is over
+        pids = (running.pid, running.spawner_pid)
+        before = [_spent(pid) for pid in pids]
+        time.sleep(seconds)
+        after = [_spent(pid) for pid in pids]
+        cpu = sum(late[0] - early[0] for early, late in zip(before, after, strict=True))
+        wakes = sum(late[1] - early[1] for early, late in zip(before, after, strict=True))
+        pss = sum(psutil.Process(pid).memory_full_info().pss for pid in pids)
+    return [
+        Figure(name="idle: CPU", unit="%", ours=[100 * cpu / seconds], floor=0.3, aim=0.05),
+        Figure(name="idle: wake-ups", unit="/s", ours=[wakes / seconds], floor=3.0, aim=1.0),
+        Figure(name="idle: PSS", unit="MB", ours=[pss / 1e6], floor=38.0, aim=28.0),
+    ]
+
+
+def _spent(pid: int) -> tuple[float, int]:
+    """Seconds on a CPU and voluntary context switches. The scheduler's own count: a tick is 10 ms."""
+    nanoseconds = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    status = Path(f"/proc/{pid}/status").read_text()
+    switches = int(status.split("voluntary_ctxt_switches:")[1].split()[0])
+    return nanoseconds / 1e9, switches
+
+
+def growth(jobs: int) -> list[Figure]:
+    """Memory and descriptors of both processes after *jobs* jobs, against those after the first hundred."""
+    with (
+        fresh_home() as home,
+        supervisor(home, preload="agentsd_test_phases.plain") as running,
+        home.connect() as client,
+    ):
+        pids = (running.pid, running.spawner_pid)
+
+        def run(count: int) -> None:
+            with client.db.write() as tx:
+                last = [insert(tx, NewJob(phase="noop")) for _ in range(count)][-1]
+            client.enqueue("noop")
+            client.wait(last.job_id, timeout=600)
+
+        run(100)
+        early = [_held(pid) for pid in pids]
+        run(jobs)
+        late = [_held(pid) for pid in pids]
+    memory = [end[0] - begin[0] for begin, end in zip(early, late, strict=True)]
+    descriptors = [end[1] - begin[1] for begin, end in zip(early, late, strict=True)]
+    return [
+        Figure(
+            name=f"{jobs:,} jobs later: RSS, both processes",
+            unit="MB more",
+            ours=[sum(memory) / 1e6],
+            floor=2.0,
+        ),
+        Figure(name=f"{jobs:,} jobs later: descriptors", unit="more", ours=[sum(descriptors)], floor=0.0),
+    ]
+
+
+def _held(pid: int) -> tuple[int, int]:
+    process = psutil.Process(pid)
+    return process.memory_info().rss, process.num_fds()

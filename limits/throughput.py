@@ -1,0 +1,102 @@
+"""How many jobs go through, and how soon one begins."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import orjson
+from support.home import Home
+from support.supervisor import Supervisor
+
+from agentsd.store.jobs import NewJob, insert
+from limits import bare
+from limits.figure import Figure, percentile
+from limits.surroundings import fresh_home, supervisor
+
+
+def drain(rounds: int, jobs: int, *, slots: int, phase: str, milliseconds: float = 0) -> Figure:
+    """Jobs a second between the first claim and the last end of a queue that was filled beforehand."""
+    ours: list[float] = []
+    limit: list[float] = []
+    for _ in range(rounds):
+        best = bare.forks_per_second(1500, slots)
+        # A handler that only waits takes its time in every slot, whoever runs it.
+        limit.append(1 / (1 / best + milliseconds / 1000 / slots) if milliseconds else best)
+        with fresh_home() as home:
+            ours.append(_drained(home, jobs, slots, phase, milliseconds))
+    owed = {"floor": 0.45, "aim": 1.0} if slots == 4 and not milliseconds else {}
+    work = f"{milliseconds:g} ms jobs" if milliseconds else "no-op jobs"
+    return Figure(
+        name=f"drain, {slots} slots, {work}", unit="jobs/s", ours=ours, limit=limit, higher=True, **owed
+    )
+
+
+def _drained(home: Home, jobs: int, slots: int, phase: str, milliseconds: float) -> float:
+    data = {"seconds": milliseconds / 1000} if milliseconds else None
+    with home.connect() as client, client.db.write() as tx:
+        for _ in range(jobs):
+            insert(tx, NewJob(phase=phase, data=data))
+    home.set("async.preload", "agentsd_test_phases.plain")
+    worker = Supervisor(home, "--max-workers", str(slots), "--drain", "--log-level", "error").launch()
+    try:
+        assert worker.process.wait(300) == 0, worker.said
+    finally:
+        worker.end()
+    ((count, first, last),) = home.sql(
+        "SELECT count(*), min(claimed_at), max(finished_at) FROM async_jobs WHERE status = 'succeeded'"
+    )
+    assert count == jobs, f"{count} of {jobs} jobs succeeded"
+    return jobs / (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+
+
+def pickup(count: int) -> list[Figure]:
+    """From the call of enqueue to the first line of the handler, with a supervisor that has nothing else to do."""
+    spent: list[float] = []
+    forks: list[float] = []
+    with (
+        fresh_home() as home,
+        supervisor(home, preload="agentsd_test_phases.plain"),
+        home.connect() as client,
+    ):
+        for number in range(count):
+            if number % 50 == 0:
+                forks.append(bare.fork_milliseconds())
+            begun = time.monotonic_ns()
+            ended = client.wait(client.enqueue("stamp").job_id, timeout=30)
+            spent.append((orjson.loads(ended.result or "")["monotonic_ns"] - begun) / 1e6)
+    fork = percentile(forks, 0.5)
+    return [
+        Figure(name="enqueue to first line, p50", unit="ms", ours=[percentile(spent, 0.5)], limit=[fork],
+               floor=3.0, aim=2.0),
+        Figure(name="enqueue to first line, p95", unit="ms", ours=[percentile(spent, 0.95)]),
+        Figure(name="enqueue to first line, p99", unit="ms", ours=[percentile(spent, 0.99)], floor=25.0, aim=8.0),
+    ]  # fmt: skip
+
+
+def enqueue(rounds: int, count: int) -> list[Figure]:
+    """One job at a time through the API; and thousands in one transaction."""
+    ours: list[float] = []
+    limit: list[float] = []
+    bulk: list[float] = []
+    with fresh_home() as home, home.connect() as client:
+        client.enqueue("noop")
+        for _ in range(rounds):
+            limit.append(bare.insert_milliseconds(home, count))
+            spent: list[float] = []
+            for _ in range(count):
+                begun = time.perf_counter()
+                client.enqueue("noop")
+                spent.append(1000 * (time.perf_counter() - begun))
+            ours.append(percentile(spent, 0.5))
+            begun = time.perf_counter()
+            with client.db.write() as tx:
+                for _ in range(10 * count):
+                    insert(tx, NewJob(phase="noop"))
+            bulk.append(10 * count / (time.perf_counter() - begun))
+    return [
+        Figure(
+            name="enqueue through the API, durable", unit="ms", ours=ours, limit=limit, floor=1.5, aim=1.2
+        ),
+        Figure(name="enqueue in bulk", unit="jobs/s", ours=bulk, higher=True),
+    ]
