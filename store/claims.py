@@ -28,8 +28,9 @@ _START = """UPDATE async_jobs SET pid = ?, pid_start = ?, started_at = ?
 WHERE job_id = ? AND status = 'running' AND worker_id = ?"""
 _FINISH = """UPDATE async_jobs SET status = ?, reason = ?, finished_at = ?, result = ?, error = ?, exit_code = ?,
 signal = ?, user_s = ?, system_s = ?, max_rss_bytes = ?, progress = coalesce(?, progress)
-WHERE job_id = ? AND status = 'running' AND worker_id = ?"""
+WHERE job_id = ? AND status = 'running' AND worker_id = ? RETURNING cancel_requested_at"""
 _PROGRESS = "UPDATE async_jobs SET progress = ? WHERE job_id = ? AND status = 'running' AND worker_id = ?"
+_PROCESSES = "SELECT job_id, pid, pid_start FROM async_jobs WHERE worker_id = ? AND status = 'running'"
 _OWN = """SELECT job_id, cancel_requested_at, cancel_requested_by, cancel_reason, cancel_signal
 FROM async_jobs WHERE worker_id = ? AND status = 'running'"""
 
@@ -121,6 +122,11 @@ def own_jobs(source: Transaction | Database, worker_id: str) -> dict[str, Cancel
     }
 
 
+def own_processes(tx: Transaction, worker_id: str) -> dict[str, tuple[int | None, int | None]]:
+    """The running jobs of a supervisor, each with the (pid, start ticks) that is stored."""
+    return {job_id: (pid, start) for job_id, pid, start in tx.execute(_PROCESSES, (worker_id,))}
+
+
 def finish(tx: Transaction, ending: Ending, worker_id: str) -> AsyncJob | None:
     """Write a job's end, its event, its plan's state and its successor, if *worker_id* still owns it.
 
@@ -128,7 +134,7 @@ def finish(tx: Transaction, ending: Ending, worker_id: str) -> AsyncJob | None:
     recorded as an event.
     """
     job = ending.job
-    changed = tx.change(
+    found = tx.execute(
         _FINISH,
         (
             ending.status,
@@ -146,7 +152,7 @@ def finish(tx: Transaction, ending: Ending, worker_id: str) -> AsyncJob | None:
             worker_id,
         ),
     )
-    if not changed:
+    if not found:
         _record_late(tx, ending, worker_id)
         return None
     events.record(
@@ -158,7 +164,9 @@ def finish(tx: Transaction, ending: Ending, worker_id: str) -> AsyncJob | None:
         {**ending.detail, **_facts(ending)},
     )
     plans.end_phase(tx, job.plan_id, job.phase, ending.status)
-    if ending.successor is None:
+    # A cancel may have been asked for after the job had died and before its owner could read that: whoever
+    # asked was told that it is noted, so nothing of this job is tried again.
+    if ending.successor is None or found[0][0] is not None:
         dependents.settle(tx, job.job_id, ending.status)
         return None
     plans.resume_phase(tx, job.plan_id, job.phase)

@@ -38,6 +38,17 @@ def beat(tx: Transaction, worker_id: str, *, running: int, processed: int, state
     return bool(changed)
 
 
+def is_live(tx: Transaction, worker_id: str) -> bool:
+    """Whether nobody has closed the row of a supervisor."""
+    return bool(tx.execute("SELECT 1 FROM workers WHERE worker_id = ? AND ended_at IS NULL", (worker_id,)))
+
+
+def beats(tx: Transaction, worker_id: str) -> int | None:
+    """How often a supervisor has beaten; None if it has no row."""
+    found = tx.execute("SELECT beat FROM workers WHERE worker_id = ?", (worker_id,))
+    return found[0][0] if found else None
+
+
 def set_spawner(tx: Transaction, worker_id: str, pid: int) -> None:
     """Note the pid of a supervisor's spawner, for diagnostics."""
     tx.change("UPDATE workers SET spawner_pid = ? WHERE worker_id = ?", (pid, worker_id))

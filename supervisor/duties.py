@@ -150,6 +150,8 @@ class Duties:
             self.store_failed(str(error))
             return
         self._burying.discard(dead.worker.worker_id)
+        if buried is None:
+            return
         self._worker.listener(
             Notice("worker_reaped", {"worker_id": dead.worker.worker_id, "reason": dead.reason}, "warning")
         )

@@ -93,6 +93,10 @@ class Ledger:
         for job in self.progress:
             claims.save_progress(tx, job.job.job_id, self.worker_id, job.progress or "null")
         if room:
+            # Stopped for a TTL and woken up, this supervisor may have been declared lost: what it claimed now,
+            # nobody would end if it died.
+            written.row_is_ours = workers.is_live(tx, self.worker_id)
+        if room and written.row_is_ours:
             written.claimed = claims.claim(tx, self.worker_id, room)
         if self.spawner_pid:
             workers.set_spawner(tx, self.worker_id, self.spawner_pid)
@@ -107,6 +111,12 @@ class Ledger:
                 state=state,
             )
         return written
+
+    def last_words(self, tx: claims.Transaction) -> bool:
+        """Write the ends that are left; returns whether this supervisor owns no running job any more."""
+        for _, ending in self.endings:
+            claims.finish(tx, ending, self.worker_id)
+        return not claims.own_jobs(tx, self.worker_id)
 
     def _forget_written(self, written: Written) -> None:
         self.processed += len(self.endings)

@@ -8,7 +8,7 @@ a gap in its own loop (suspend, SIGSTOP) this process forgets what it has observ
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
@@ -77,18 +77,37 @@ def jobs_of(db: Database, worker_id: str) -> list[AsyncJob]:
     return jobs.list_jobs(db, statuses=[AsyncJobStatus.RUNNING], worker_id=worker_id)
 
 
-def bury(tx: Transaction, dead: Dead, left: Iterable[AsyncJob], *, max_attempts: int) -> list[AsyncJob]:
+def bury(
+    tx: Transaction, dead: Dead, left: Sequence[AsyncJob], *, max_attempts: int
+) -> list[AsyncJob] | None:
     """End the row of a dead supervisor and its jobs; returns the jobs that were ended.
 
     Fenced like every other finish: a job that its owner has ended meanwhile is left alone. What was asked
-    to be cancelled ends as cancelled: nobody wants it tried again.
+    to be cancelled ends as cancelled: nobody wants it tried again. Returns None, and writes nothing, if the
+    supervisor was not dead after all.
     """
+    if _has_woken_up(tx, dead, left):
+        return None
     workers.end(tx, dead.worker.worker_id, state="lost", reason=dead.reason)
     owned = claims.own_jobs(tx, dead.worker.worker_id)
     buried = [job for job in left if job.job_id in owned]
     for job in buried:
         claims.finish(tx, _ending(dead, job, owned[job.job_id], max_attempts), dead.worker.worker_id)
     return buried
+
+
+def _has_woken_up(tx: Transaction, dead: Dead, left: Sequence[AsyncJob]) -> bool:
+    """Whether a supervisor that was silent for a TTL has beaten, or forked, since it was judged.
+
+    Stopped, it is judged, its spawner and jobs are killed; it goes on, starts another spawner and lets a job
+    begin; only now its burial comes to be written: that job would be called ended while it runs.
+    """
+    if not dead.gone and workers.beats(tx, dead.worker.worker_id) != dead.worker.beat:
+        return True
+    processes = claims.own_processes(tx, dead.worker.worker_id)
+    return any(
+        processes.get(job.job_id, known) != known for job in left for known in [(job.pid, job.pid_start)]
+    )
 
 
 def _ending(

@@ -8,12 +8,12 @@ import time
 
 from agentsd.errors import ConflictError
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
-from agentsd.store import claims, jobs
+from agentsd.store import claims, jobs, workers
 from agentsd.store.database import Database
 from agentsd.store.settings import Settings
 from agentsd.supervisor import remnants
 from agentsd.supervisor.reaper import Dead, bury, jobs_of
-from agentsd.workers.process import descendants, start_ticks
+from agentsd.workers.process import descendants, marked, start_ticks
 
 PATIENCE = 15.0
 """Seconds until the remnants of a dead supervisor are gone; fork-and-exit hoppers take that long."""
@@ -37,7 +37,9 @@ def bury_owner(db: Database, settings: Settings, job: AsyncJob, owner: Worker | 
             f"Processes of the dead worker {owner.worker_id} do not end. `agents diagnostics` lists them."
         )
     with db.write() as tx:
-        bury(tx, Dead(owner, gone=True), left, max_attempts=settings.max_attempts)
+        buried = bury(tx, Dead(owner, gone=True), left, max_attempts=settings.max_attempts)
+    if buried is None:
+        raise ConflictError(f"Worker {owner.worker_id} is not dead: it has just started a process.")
     return jobs.get(db, job.job_id)
 
 
@@ -47,17 +49,27 @@ def force(db: Database, job: AsyncJob, owner: Worker) -> AsyncJob:
     The write is fenced on the owner: when that wakes up, it finds the row ended and drops what it has.
     Raises ConflictError if the job cannot be reached from here.
     """
-    current = jobs.get(db, job.job_id)
-    if current.status.is_terminal:
-        return current
-    if not remnants.is_reachable(owner) or current.pid is None or current.pid_start is None:
-        raise ConflictError(f"Job {job.job_id} cannot be reached from here: its worker is on {owner.host}.")
-    _end_tree(current.pid, current.pid_start)
+    while not (current := jobs.get(db, job.job_id)).status.is_terminal:
+        if not remnants.is_reachable(owner) or current.pid is None or current.pid_start is None:
+            raise ConflictError(
+                f"Job {job.job_id} cannot be reached from here: its worker is on {owner.host}."
+            )
+        _end_tree(current.pid, current.pid_start)
+        _end_orphans(db, owner)
+        _write_forced(db, current, owner)
+    return current
+
+
+def _write_forced(db: Database, job: AsyncJob, owner: Worker) -> None:
     with db.write() as tx:
+        # The owner may have woken up and started another process for it since: then all begins anew.
+        known = (job.pid, job.pid_start)
+        if claims.own_processes(tx, owner.worker_id).get(job.job_id, known) != known:
+            return
         claims.finish(
             tx,
             claims.Ending(
-                job=current,
+                job=job,
                 status=AsyncJobStatus.CANCELLED,
                 reason=Reason.CANCELLED,
                 error=f"Cancelled by {tx.actor.by} by force: its worker {owner.worker_id} did not react.",
@@ -65,7 +77,34 @@ def force(db: Database, job: AsyncJob, owner: Worker) -> AsyncJob:
             ),
             owner.worker_id,
         )
-    return jobs.get(db, job.job_id)
+
+
+def _end_orphans(db: Database, owner: Worker) -> None:
+    """Wait until the owner's spawner has swept what dead jobs left behind; do it if there is no spawner.
+
+    Whose orphan a process is cannot be told any more when its job process is dead: it may be this job's.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while strays := _strays(db, owner):
+        if time.monotonic() >= deadline:
+            raise ConflictError(
+                f"These processes may belong to the job and do not end: {', '.join(map(str, strays))}."
+                f" Wake worker {owner.worker_id} up (SIGCONT to {owner.pid}), or kill it."
+            )
+        time.sleep(remnants.ROUND_PAUSE)
+
+
+def _strays(db: Database, owner: Worker) -> list[int]:
+    """The owner's processes that are neither its spawner nor below a living job process of it."""
+    found = list(marked(owner.worker_id))
+    row = workers.get(db, owner.worker_id) or owner
+    stored = [(job.pid, job.pid_start) for job in jobs_of(db, owner.worker_id) if job.pid is not None]
+    leaders = [pid for pid, start in stored if start_ticks(pid) == start]
+    known = {row.spawner_pid, *leaders, *(pid for leader in leaders for pid in descendants(leader))}
+    strays = [pid for pid in found if pid not in known]
+    if row.spawner_pid not in found:  # nobody else ends them
+        strays = [pid for pid in strays if remnants.kill(pid)]
+    return strays
 
 
 def _end_tree(leader: int, start: int) -> None:

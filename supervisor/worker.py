@@ -159,9 +159,15 @@ class AsyncWorker:
         try:
             if self.db.is_still_there():
                 with self.db.write() as tx:
-                    workers.end(
-                        tx, self.worker_id, state="stopped", reason=reason, processed=self.ledger.processed
-                    )
+                    # With a running job left, the row stays open: whoever comes next judges it and ends that job.
+                    if self.ledger.last_words(tx):
+                        workers.end(
+                            tx,
+                            self.worker_id,
+                            state="stopped",
+                            reason=reason,
+                            processed=self.ledger.processed,
+                        )
             self.db.close()
         except Exception as error:  # noqa: BLE001 - it is over; the next start finds the row and closes it
             self.listener(Notice("store_unwritable", {"error": str(error)}, "error"))

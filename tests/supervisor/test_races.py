@@ -1,0 +1,276 @@
+"""Two that act on one job: who wakes up late, who is judged too early, who asks too late. Found by the model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from support.processes import is_alive
+from support.rows import worker_row
+
+from agentsd import Client
+from agentsd.errors import ConflictError
+from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
+from agentsd.store import cancel, claims, jobs, workers
+from agentsd.store.claims import Ending
+from agentsd.store.jobs import NewJob
+from agentsd.supervisor import takeover
+from agentsd.supervisor.ledger import Ledger, Written
+from agentsd.supervisor.notices import silent
+from agentsd.supervisor.reaper import Dead, bury, jobs_of
+from agentsd.supervisor.running import RunningJob
+from agentsd.supervisor.worker import AsyncWorker
+from agentsd.workers.process import MARKER, Identity, start_ticks
+
+SILENT = worker_row(Identity.current(), worker_id="01JSILENT")
+
+
+@pytest.fixture
+def ledger(client: Client) -> Ledger:
+    """What the supervisor 01JSILENT writes with; its row is live."""
+    with client.db.write() as tx:
+        workers.register(tx, SILENT)
+    return Ledger(client.db, SILENT.worker_id, beat_due=False)
+
+
+def commit(ledger: Ledger, room: int = 0) -> Written:
+    """One group commit, which succeeds."""
+    written = ledger.commit(room=room, running=0, state="running")
+    assert written is not None
+    return written
+
+
+def claimed(client: Client, ledger: Ledger) -> AsyncJob:
+    """A job that the supervisor owns."""
+    jobs.enqueue(client.db, NewJob(phase="noop"))
+    (job,) = commit(ledger, room=1).claimed
+    return job
+
+
+def row(client: Client) -> Worker:
+    """The supervisor's row as it is now."""
+    found = workers.get(client.db, SILENT.worker_id)
+    assert found is not None
+    return found
+
+
+def forked(job: AsyncJob, pid: int) -> RunningJob:
+    """The job as its supervisor sees it when its process was forked."""
+    return RunningJob(job=job, order_body=b"", handler="", timeout=1.0, rerun_safe=True, pid=pid, pid_start=1)
+
+
+def test_who_was_declared_lost_claims_nothing_more(client: Client, ledger: Ledger) -> None:
+    """Stopped for a TTL and buried, it wakes up with room for a job: nobody would end that if it died."""
+    with client.db.write() as tx:
+        bury(tx, Dead(SILENT, gone=False), [], max_attempts=1)
+    waiting = jobs.enqueue(client.db, NewJob(phase="noop"))
+    written = commit(ledger, room=1)
+
+    assert ([], False) == (written.claimed, written.row_is_ours)
+    assert AsyncJobStatus.QUEUED == client.get(waiting.job_id).status
+
+
+def test_who_beats_between_judgement_and_burial_is_left_alone(client: Client, ledger: Ledger) -> None:
+    """It was stopped for a TTL and goes on just now: neither it nor its job is ended."""
+    job = claimed(client, ledger)
+    judged, left = Dead(row(client), gone=False), jobs_of(client.db, SILENT.worker_id)
+    ledger.beat_due = True
+    commit(ledger)
+    with client.db.write() as tx:
+        buried = bury(tx, judged, left, max_attempts=1)
+
+    assert (None, None) == (buried, row(client).ended_at)
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_who_forks_between_judgement_and_burial_is_left_alone(
+    client: Client, ledger: Ledger, gone: bool
+) -> None:
+    """The process that it has stored was not among those that were ended."""
+    job = claimed(client, ledger)
+    judged, left = Dead(row(client), gone), jobs_of(client.db, SILENT.worker_id)
+    ledger.starts.append(forked(job, pid=1))
+    commit(ledger)
+    with client.db.write() as tx:
+        buried = bury(tx, judged, left, max_attempts=1)
+
+    assert buried is None
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+
+
+def test_what_was_judged_rightly_is_buried_once(client: Client, ledger: Ledger) -> None:
+    """By the first of two reapers; the second one finds nothing to end."""
+    job = claimed(client, ledger)
+    judged, left = Dead(row(client), gone=False), jobs_of(client.db, SILENT.worker_id)
+    with client.db.write() as tx:
+        first = bury(tx, judged, left, max_attempts=1)
+    with client.db.write() as tx:
+        second = bury(tx, judged, left, max_attempts=1)
+
+    assert ([job.job_id], []) == ([found.job_id for found in first or []], second)
+    assert Reason.STUCK == client.get(job.job_id).reason
+
+
+def test_a_takeover_of_who_is_not_dead_is_refused(
+    client: Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row was closed, but it has just started a process."""
+    job = claimed(client, ledger)
+
+    def start_meanwhile(*_: object) -> bool:
+        ledger.starts.append(forked(job, pid=1))
+        commit(ledger)
+        return True
+
+    monkeypatch.setattr(takeover.remnants, "end_all", start_meanwhile)
+
+    with pytest.raises(ConflictError, match="is not dead"):
+        takeover.bury_owner(client.db, client.settings, job, row(client))
+
+
+def test_what_was_asked_to_be_cancelled_is_not_tried_again(client: Client, ledger: Ledger) -> None:
+    """The job died before its owner could read the cancel that was noted."""
+    job = claimed(client, ledger)
+    with client.db.write() as tx:
+        cancel.request_cancel(tx, job.job_id)
+        ending = Ending(
+            job=job,
+            status=AsyncJobStatus.FAILED,
+            reason=Reason.SIGNALLED,
+            successor=jobs.successor_of(job, attempt=2),
+        )
+        following = claims.finish(tx, ending, SILENT.worker_id)
+
+    assert (None, None) == (following, jobs.successor(client.db, job.job_id))
+    assert AsyncJobStatus.FAILED == client.get(job.job_id).status
+
+
+# -- the last words of a supervisor -----------------------------------------------------------------
+
+
+class Leaver(AsyncWorker):
+    """A supervisor of which only the leaving is tried out."""
+
+    def leave(self, client: Client, ledger: Ledger) -> None:
+        """Do what is done last."""
+        from agentsd.store.database import open_store  # noqa: PLC0415 - it closes its own connection
+        from agentsd.supervisor.duties import Duties  # noqa: PLC0415
+
+        self.worker_id, self.ledger = ledger.worker_id, ledger
+        self.duties = Duties(self)
+        self.db = open_store(client.state)
+        self._unregister()
+        self.selector.close()
+
+
+def test_ends_that_are_left_are_written_with_the_last_words(client: Client, ledger: Ledger) -> None:
+    """The mutex was held when it exited: the result is not lost, and the row is closed."""
+    job = claimed(client, ledger)
+    ledger.endings.append(
+        (
+            forked(job, pid=1),
+            Ending(job=job, status=AsyncJobStatus.SUCCEEDED, reason=Reason.COMPLETED, result="1"),
+        )
+    )
+    Leaver(client.state, client.settings, listener=silent).leave(client, ledger)
+
+    assert AsyncJobStatus.SUCCEEDED == client.get(job.job_id).status
+    assert "stopped" == row(client).state
+
+
+def test_who_still_owns_a_job_leaves_its_row_open(client: Client, ledger: Ledger) -> None:
+    """So that whoever comes next judges it, and ends that job: a closed row is judged by nobody."""
+    claimed(client, ledger)
+    Leaver(client.state, client.settings, listener=silent).leave(client, ledger)
+
+    assert "running" == row(client).state
+
+
+# -- force ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that carries the marker of the supervisor."""
+    yield from marked_process()
+
+
+@pytest.fixture
+def spawner() -> Iterator[subprocess.Popen[bytes]]:
+    """Another one, in place of its spawner."""
+    yield from marked_process()
+
+
+def marked_process() -> Iterator[subprocess.Popen[bytes]]:
+    """Start one, and end it."""
+    started = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: SILENT.worker_id})
+    yield started
+    started.kill()
+    started.wait()
+
+
+def started_as(client: Client, ledger: Ledger, job: AsyncJob, process: subprocess.Popen[bytes]) -> None:
+    """Store *process* as the job's."""
+    running = forked(job, process.pid)
+    running.pid_start = start_ticks(process.pid)
+    ledger.starts.append(running)
+    commit(ledger)
+
+
+def test_force_looks_again_when_the_job_has_got_another_process(
+    client: Client, ledger: Ledger, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner woke up between the KILL and the write: that process is ended, too."""
+    job = claimed(client, ledger)
+    ledger.starts.append(forked(job, pid=1))
+    commit(ledger)
+    real = takeover._end_orphans  # pyright: ignore[reportPrivateUsage]
+
+    def wake_up(*_: object) -> None:
+        monkeypatch.setattr(takeover, "_end_orphans", real)
+        started_as(client, ledger, job, process)
+
+    monkeypatch.setattr(takeover, "_end_orphans", wake_up)
+    ended = takeover.force(client.db, job, row(client))
+
+    assert AsyncJobStatus.CANCELLED == ended.status
+    assert not is_alive(process.pid)
+
+
+def test_force_ends_an_orphan_that_no_spawner_will_end(
+    client: Client, ledger: Ledger, process: subprocess.Popen[bytes]
+) -> None:
+    """The spawner was killed while its supervisor was stopped: what the job left is ended before its row."""
+    job = claimed(client, ledger)
+    ledger.starts.append(forked(job, pid=1))
+    commit(ledger)
+
+    assert AsyncJobStatus.CANCELLED == takeover.force(client.db, job, row(client)).status
+    assert not is_alive(process.pid)
+
+
+def test_force_does_not_end_what_a_spawner_has_not_swept(
+    client: Client,
+    ledger: Ledger,
+    process: subprocess.Popen[bytes],
+    spawner: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that may be the job's is left by its dead leader: the row is not ended before it."""
+    job = claimed(client, ledger)
+    ledger.starts.append(forked(job, pid=1))
+    ledger.spawner_pid = spawner.pid
+    commit(ledger)
+    monkeypatch.setattr(takeover, "PATIENCE", 0.1)
+
+    with pytest.raises(ConflictError, match="may belong to the job"):
+        takeover.force(client.db, job, row(client))
+    assert is_alive(process.pid)
+    assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
+    process.kill()
+    process.wait()
+    assert AsyncJobStatus.CANCELLED == takeover.force(client.db, job, row(client)).status
+    assert is_alive(spawner.pid)
