@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal as signals
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
@@ -17,7 +17,7 @@ import orjson
 
 from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
-from agentsd.store import cancel, events, jobs, plans, steering, workers
+from agentsd.store import bulk, cancel, events, jobs, plans, steering, workers
 from agentsd.store.database import Database, open_store
 from agentsd.store.paths import StateDir, state_dir
 from agentsd.store.settings import Settings, load_settings
@@ -101,6 +101,26 @@ class Client:
         if plan_id is not None:
             plans.get(self.db, plan_id)
         found = jobs.enqueue_once(self.db, jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, **more))
+        self._poke_all()
+        return found
+
+    def enqueue_many(
+        self, phase: str, many: Sequence[tuple[JSON, Wishes]], *, plan_id: str | None = None
+    ) -> list[tuple[AsyncJob, bool]]:
+        """Queue many jobs of one phase in one transaction: all, or none. Each is a payload and its :class:`Wishes`.
+
+        Returns what :meth:`enqueue_once` does, for each. Not for ``execute`` and ``apply``: a plan has one active
+        job. Raises OneOfManyError, which names the one that is wrong; InvalidInputError and NotFoundError as above.
+        """
+        if phase in set(Phase):
+            raise InvalidInputError(
+                "phase", expected="one of a package: a plan has one active job", got=phase
+            )
+        self._check_phase(phase)
+        if plan_id is not None:
+            plans.get(self.db, plan_id)
+        new = [jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, **more) for payload, more in many]
+        found = bulk.enqueue_all(self.db, new)
         self._poke_all()
         return found
 

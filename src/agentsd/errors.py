@@ -165,6 +165,22 @@ class BadPayloadError(AgentsError):
     exit_code = ExitCode.USAGE
 
 
+class OneOfManyError(AgentsError):
+    """One of many jobs cannot be queued, so none was; ``position`` counts from 0, ``cause`` says why."""
+
+    def __init__(self, position: int, cause: AgentsError) -> None:
+        super().__init__(f"Nothing was queued: number {position + 1} is wrong. {cause}")
+        self.position, self.cause, self.exit_code = position, cause, cause.exit_code
+
+
+class BadLineError(AgentsError):
+    """A line of a file of jobs is wrong, so none of them was queued; says which line and why."""
+
+    def __init__(self, where: str, line: int, cause: AgentsError) -> None:
+        super().__init__(f"{where}, line {line}: {cause} Nothing was queued.")
+        self.line, self.exit_code = line, cause.exit_code
+
+
 class JobCancelled(BaseException):
     """Raised inside a handler when its job is cancelled, timed out or shut down.
 
