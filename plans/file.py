@@ -11,20 +11,10 @@ from agentsd.errors import InvalidInputError
 from agentsd.model import JSON
 from agentsd.plans import repository
 from agentsd.plans.conditions import Condition
+from agentsd.plans.document import compose
 from agentsd.plans.frozen import Action, FrozenPlan, Limits, PythonAction, RunAction, Step, WriteAction
-from agentsd.plans.nodes import (
-    BOOLEAN,
-    FILLED,
-    MINUTES,
-    TEXT,
-    Kind,
-    Source,
-    choice,
-    compose,
-    integer,
-    items,
-    list_of,
-)
+from agentsd.plans.kinds import BOOLEAN, LINES, MINUTES, NAME, TEXT, Kind, choice, integer, list_of
+from agentsd.plans.nodes import Source, items
 from agentsd.plans.shape import Fields, Key, Shape, read_shape, shape_schema, shaped
 from agentsd.plans.values import (
     ARGUMENTS,
@@ -52,7 +42,7 @@ WRITE_SHAPE: Shape = {
 
 STEP_SHAPE: Shape = {
     "id": Key(IDENT, "A short name for logs and `--step`; `step-N` if it is missing."),
-    "name": Key(FILLED, "What people see."),
+    "name": Key(NAME, "What people see; else a few words about what the step does."),
     "run": Key(SCRIPT, "A script for `bash -eo pipefail` (`sh -e` where there is no bash)."),
     "python": Key(TARGET, "A function `package.module:function`, called with the arguments in `with`."),
     "with": Key(ARGUMENTS, "Keyword arguments for `python`."),
@@ -90,11 +80,24 @@ def _read_steps(source: Source, node: yaml.Node, what: str) -> list[Step]:
     return steps
 
 
-STEPS = Kind(_read_steps, {"type": "array", "minItems": 1, "items": shape_schema(STEP_SHAPE)})
+def _step_schema() -> dict[str, JSON]:
+    """One step: exactly one action, and ``with`` only beside ``python``."""
+    one = {
+        "oneOf": [{"required": [action]} for action in ACTIONS],
+        "dependentRequired": {"with": ["python"]},
+    }
+    return shape_schema(STEP_SHAPE) | one
+
+
+STEPS = Kind(
+    _read_steps,
+    {"type": "array", "minItems": 1, "maxItems": MAX_STEPS, "items": _step_schema()},
+    f"a list of 1 to {MAX_STEPS} steps",
+)
 
 PLAN_SHAPE: Shape = {
-    "name": Key(FILLED, "What the plan is called in lists.", required=True),
-    "description": Key(TEXT, "What it is for."),
+    "name": Key(NAME, "What the plan is called in lists.", required=True),
+    "description": Key(LINES, "What it is for."),
     "env": Key(ENVIRONMENT, "Environment variables of every step."),
     "timeout-minutes": Key(MINUTES, "Limit for the whole execute job; else the setting async.job_timeout."),
     "sandbox": Key(
@@ -159,11 +162,14 @@ def has_changed(plan: FrozenPlan) -> bool:
 
 
 def json_schema() -> dict[str, JSON]:
-    """The JSON Schema of the plan file, for editors. It says what the reader here enforces."""
-    schema = shape_schema(PLAN_SHAPE)
-    actions = [{"required": [action]} for action in ACTIONS]
-    schema["properties"]["steps"]["items"]["oneOf"] = actions
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "agentsd plan", **schema}
+    """The JSON Schema of the plan file. It says what the reader here enforces, as far as a schema can."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "agentsd plan"}
+    return head | shape_schema(PLAN_SHAPE)
+
+
+def schema_file() -> Path:
+    """Where the installed copy of :func:`json_schema` is, for editors."""
+    return Path(__file__).with_name("plan.schema.json")
 
 
 def _limits(fields: Fields | dict[str, JSON]) -> Limits:
@@ -209,9 +215,12 @@ def _action(fields: Fields, number: int) -> Action:
 
 
 def _default_name(action: Action) -> str:
+    """What a step does in a few words, as one line that any terminal shows."""
     if isinstance(action, PythonAction):
-        return f"Call {action.target}"
-    if isinstance(action, WriteAction):
-        return f"Write {action.path}"
-    line = action.script.strip().splitlines()[0]
-    return f"Run {line if len(line) <= _NAME_LENGTH else line[:_NAME_LENGTH] + '…'}"
+        words = f"Call {action.target}"
+    elif isinstance(action, WriteAction):
+        words = f"Write {action.path}"
+    else:
+        line = action.script.strip().splitlines()[0]
+        words = f"Run {line if len(line) <= _NAME_LENGTH else line[:_NAME_LENGTH] + '…'}"
+    return "".join(char if char.isprintable() else " " for char in words)

@@ -1,4 +1,4 @@
-"""A YAML file as nodes that know their line, and the kinds of value that a plan may hold.
+"""The nodes of a YAML file, which know their line.
 
 Values are read from nodes rather than from loaded objects, because an error has to name its line.
 Nothing is constructed but scalars, so no tag in the file can make Python do anything.
@@ -7,25 +7,18 @@ Nothing is constructed but scalars, so no tag in the file can make Python do any
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
-from agentsd.errors import InvalidInputError, PlanFileError
+from agentsd.errors import PlanFileError
 from agentsd.model import JSON
 
-MAX_FILE_BYTES = 1024 * 1024
-MAX_DEPTH = 32
-MAX_VALUES = 10_000
-"""Bounds on ``with:`` values; without them a few YAML aliases expand to gigabytes."""
-MAX_INTEGER = 2**63 - 1
-
 _SHOWN = 40
-_TAG = "tag:yaml.org,2002:"
+TAG = "tag:yaml.org,2002:"
 _KINDS = {
     "str": "text",
     "int": "a whole number",
@@ -35,7 +28,10 @@ _KINDS = {
     "timestamp": "a date",
     "map": "a mapping",
     "seq": "a list",
+    "merge": "a merge key, which plans do not have",
 }
+# YAML 1.1 reads 010 as eight and 1:30 as ninety, YAML 1.2 as ten and as text.
+_AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+|.*:.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,60 +46,14 @@ class Source:
 
     def wrong_type(self, node: yaml.Node, what: str, expected: str, *, hint: str = "") -> PlanFileError:
         """An error that says what was expected and what is there."""
-        if not hint and expected.startswith("text") and isinstance(node, yaml.ScalarNode):
+        if not hint and expected.startswith("text") and isinstance(node, yaml.ScalarNode) and node.value:
             hint = f'Quote it: "{node.value}".'
         return self.error(node, f"{what} must be {expected}, got {describe(node)}", hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of value: how it is read, and the JSON Schema that says the same."""
-
-    read: Callable[[Source, yaml.Node, str], JSON]
-    schema: Mapping[str, JSON]
-
-
-def compose(path: Path) -> tuple[Source, yaml.Node, bytes]:
-    """Parse *path* into one node tree; also its bytes. Raises PlanFileError, InvalidInputError."""
-    source = Source(str(path))
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise InvalidInputError(
-            "plan file", expected="a readable file", got=str(path), hint=problem
-        ) from error
-    if len(data) > MAX_FILE_BYTES:
-        raise PlanFileError(
-            source.path, 1, f"a plan file may have {MAX_FILE_BYTES} bytes, this has {len(data)}"
-        )
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise PlanFileError(source.path, line, "a plan file must be UTF-8 text") from error
-    return source, _parse(source, text), data
-
-
-def _parse(source: Source, text: str) -> yaml.Node:
-    try:
-        node = yaml.SafeLoader(text).get_single_node()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PlanFileError(source.path, line, f"not valid YAML: {error.problem or error.context}") from error
-    except yaml.reader.ReaderError as error:
-        line = text[: error.position].count("\n") + 1
-        raise PlanFileError(source.path, line, f"not valid YAML: {error.reason}") from error
-    except RecursionError as error:
-        raise PlanFileError(source.path, 1, "not valid YAML: nested too deeply") from error
-    if node is None:
-        raise PlanFileError(source.path, 1, "the plan is empty", hint="It needs at least `name` and `steps`.")
-    return node
-
-
 def describe(node: yaml.Node) -> str:
     """What a person sees at *node*: a short value and its kind."""
-    kind = _KINDS.get(node.tag.removeprefix(_TAG), f"a value tagged {node.tag}")
+    kind = _KINDS.get(node.tag.removeprefix(TAG), f"a value tagged {node.tag}")
     if isinstance(node, yaml.ScalarNode) and node.value:
         shown = node.value if len(node.value) <= _SHOWN else node.value[:_SHOWN] + "…"
         return f"{shown!r} ({kind})"
@@ -123,7 +73,7 @@ def entries(source: Source, node: yaml.Node, what: str) -> Iterator[tuple[str, y
         raise source.wrong_type(node, what, "a mapping of keys to values")
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
-        key = _tagged(source, key_node, f"a key of {what}", {"str"}, "text")
+        key = tagged(source, key_node, f"a key of {what}", {"str"}, "text")
         if key in seen:
             raise source.error(
                 key_node, f"`{key}` stands twice in {what}", hint=f"First in line {seen[key]}."
@@ -145,82 +95,14 @@ def scalar(node: yaml.Node) -> JSON:
     return constructor.construct_object(node)
 
 
-def _tagged(source: Source, node: yaml.Node, what: str, kinds: set[str], expected: str) -> JSON:
+def tagged(source: Source, node: yaml.Node, what: str, kinds: set[str], expected: str) -> JSON:
     """The Python value of a scalar whose YAML type is one of *kinds*."""
-    if not isinstance(node, yaml.ScalarNode) or node.tag.removeprefix(_TAG) not in kinds:
-        raise source.wrong_type(node, what, expected)
+    kind = node.tag.removeprefix(TAG)
+    if not isinstance(node, yaml.ScalarNode) or kind not in kinds:
+        raise source.wrong_type(node, what, "plain text" if kind == "merge" else expected)
+    if kind in {"int", "float"} and _AMBIGUOUS.fullmatch(node.value):
+        raise source.wrong_type(node, what, expected, hint="YAML readers disagree on what number that is.")
     try:
         return scalar(node)
     except ValueError as error:
         raise source.wrong_type(node, what, expected) from error
-
-
-def read_text(source: Source, node: yaml.Node, what: str) -> str:
-    """Text; may be empty."""
-    value: str = _tagged(source, node, what, {"str"}, "text")
-    if "\0" in value:
-        raise source.error(node, f"{what} contains a NUL character")
-    return value
-
-
-def read_filled(source: Source, node: yaml.Node, what: str) -> str:
-    """Text that is not blank."""
-    value = read_text(source, node, what)
-    if not value.strip():
-        raise source.error(node, f"{what} must be text, got nothing")
-    return value
-
-
-def read_boolean(source: Source, node: yaml.Node, what: str) -> bool:
-    """A truth value."""
-    value: bool = _tagged(source, node, what, {"bool"}, "true or false")
-    return value
-
-
-def read_minutes(source: Source, node: yaml.Node, what: str) -> float:
-    """A duration, written in minutes and returned in seconds. Never zero, never infinite."""
-    expected = "a number of minutes greater than 0"
-    value = float(_tagged(source, node, what, {"int", "float"}, expected))
-    if not math.isfinite(value) or value <= 0:
-        raise source.wrong_type(node, what, expected)
-    return value * 60
-
-
-def integer(minimum: int, maximum: int) -> Kind:
-    """A whole number from *minimum* to *maximum*."""
-    expected = f"a whole number from {minimum} to {maximum}"
-
-    def read(source: Source, node: yaml.Node, what: str) -> int:
-        value: int = _tagged(source, node, what, {"int"}, expected)
-        if not minimum <= value <= maximum:
-            raise source.wrong_type(node, what, expected)
-        return value
-
-    return Kind(read, {"type": "integer", "minimum": minimum, "maximum": maximum})
-
-
-def choice(*words: str) -> Kind:
-    """One of a few words."""
-
-    def read(source: Source, node: yaml.Node, what: str) -> str:
-        value = read_text(source, node, what)
-        if value not in words:
-            raise source.error(node, f"{what} cannot be {value!r}", hint=nearest(value, words))
-        return value
-
-    return Kind(read, {"enum": list(words)})
-
-
-def list_of(kind: Kind) -> Kind:
-    """A list whose items are all of *kind*."""
-
-    def read(source: Source, node: yaml.Node, what: str) -> list[JSON]:
-        return [kind.read(source, item, f"an item of {what}") for item in items(source, node, what)]
-
-    return Kind(read, {"type": "array", "items": dict(kind.schema)})
-
-
-TEXT = Kind(read_text, {"type": "string"})
-FILLED = Kind(read_filled, {"type": "string", "minLength": 1, "pattern": r"\S"})
-BOOLEAN = Kind(read_boolean, {"type": "boolean"})
-MINUTES = Kind(read_minutes, {"type": "number", "exclusiveMinimum": 0})

@@ -9,7 +9,8 @@ import yaml
 
 from agentsd.errors import PlanFileError
 from agentsd.model import JSON
-from agentsd.plans.nodes import Kind, Source, entries, nearest
+from agentsd.plans.kinds import Kind
+from agentsd.plans.nodes import Source, entries, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def shaped(what: str, shape: Shape) -> Kind:
     def read(source: Source, node: yaml.Node, _: str) -> Fields:
         return read_shape(source, node, what, shape)
 
-    return Kind(read, shape_schema(shape))
+    keys = ", ".join(f"`{key}`" for key in shape)
+    return Kind(read, shape_schema(shape), f"a mapping: {keys}")
 
 
 def shape_schema(shape: Shape) -> dict[str, JSON]:

@@ -9,20 +9,8 @@ import yaml
 
 from agentsd.model import JSON
 from agentsd.plans.conditions import Condition
-from agentsd.plans.nodes import (
-    MAX_DEPTH,
-    MAX_INTEGER,
-    MAX_VALUES,
-    Kind,
-    Source,
-    describe,
-    entries,
-    items,
-    nearest,
-    read_filled,
-    read_text,
-    scalar,
-)
+from agentsd.plans.kinds import TEXT_SCHEMA, Kind, read_filled, read_text, whole
+from agentsd.plans.nodes import TAG, Source, describe, entries, items, nearest, scalar
 
 RESERVED = frozenset({"AGENTS_PLAN_ID", "AGENTS_JOB_ID", "AGENTS_STEP", "AGENTS_SANDBOX", "AGENTS_WORKER_ID"})
 """Variables that agentsd sets itself. The last one marks a job's processes, so that they can be ended."""
@@ -30,12 +18,21 @@ RESERVED = frozenset({"AGENTS_PLAN_ID", "AGENTS_JOB_ID", "AGENTS_STEP", "AGENTS_
 MAX_SCRIPT_BYTES = 100_000
 """Linux passes at most 128 KiB in one argument, and a script is one argument."""
 
+MAX_DEPTH = 32
+MAX_VALUES = 10_000
+"""Bounds on ``with:`` values; without them a few YAML aliases expand to gigabytes."""
+MAX_INTEGER = 2**63 - 1
+
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+# Patterns that a schema repeats are written so that Python and JavaScript read them alike.
+_UNIT = r"(?:[kKmMgG][iI]?)?[bB]"
+_SIZE = re.compile(rf"\s*(?=[0-9.]*[1-9])([0-9]+(?:\.[0-9]+)?)\s*({_UNIT})?\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IDENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_WRAPPED = re.compile(r"\$\{\{(.*)\}\}", re.DOTALL)
-_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_WORD = r"(?:[A-Za-z_]|[^\u0000-\u007f])(?:[A-Za-z0-9_]|[^\u0000-\u007f])*"
+_TARGET = re.compile(rf"{_WORD}(?:\.{_WORD})*:{_WORD}(?:\.{_WORD})*")
+_CALLS = rf"(?:{'|'.join(condition.value[:-2] for condition in Condition)})\s*\(\s*\)"
+_CONDITION = re.compile(rf"\s*(?:\$\{{\{{\s*{_CALLS}\s*\}}\}}|{_CALLS})\s*")
 
 
 def leaves_sandbox(path: str) -> str:
@@ -94,10 +91,12 @@ def _read_env(source: Source, node: yaml.Node, what: str) -> dict[str, str]:
 
 
 def _read_size(source: Source, node: yaml.Node, what: str) -> int:
-    match = _SIZE.fullmatch(node.value) if isinstance(node, yaml.ScalarNode) else None
-    if match is None or (unit := match[2].upper()) not in _UNITS or (size := float(match[1])) <= 0:
+    is_size = isinstance(node, yaml.ScalarNode) and node.tag.endswith((":str", ":int"))
+    match = _SIZE.fullmatch(node.value) if is_size else None
+    size = int(float(match[1]) * _UNITS[(match[2] or "").upper()]) if match else 0
+    if size < 1:
         raise source.wrong_type(node, what, 'a size such as "2 GiB"')
-    return int(size * _UNITS[unit])
+    return size
 
 
 def _read_script(source: Source, node: yaml.Node, what: str) -> str:
@@ -116,15 +115,14 @@ def _read_matching(pattern: re.Pattern[str], expected: str) -> Kind:
             raise source.error(node, f"{what} must be {expected}, got {describe(node)}")
         return value
 
-    return Kind(read, {"type": "string", "pattern": f"^{pattern.pattern}$"})
+    return Kind(read, {"type": "string", "pattern": whole(pattern.pattern)}, expected)
 
 
 def _read_condition(source: Source, node: yaml.Node, what: str) -> str:
     value = read_text(source, node, what)
-    wrapped = _WRAPPED.fullmatch(value.strip())
-    expression = "".join((wrapped[1] if wrapped else value).split())
-    known = [condition.value for condition in Condition]
-    if expression not in known:
+    expression = "".join(value.replace("${{", "").replace("}}", "").split())
+    if not _CONDITION.fullmatch(value):
+        known = [condition.value for condition in Condition]
         raise source.error(node, f"{what} cannot be {value!r}", hint=nearest(expression, known))
     return expression
 
@@ -148,7 +146,7 @@ class _Budget:
         return self._scalar(source, node, what)
 
     def _scalar(self, source: Source, node: yaml.Node, what: str) -> JSON:
-        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        kind = node.tag.removeprefix(TAG)
         if kind not in {"str", "int", "float", "bool", "null"}:
             raise source.wrong_type(node, what, "text, a number, true, false, null, a list or a mapping")
         value: JSON = scalar(node)
@@ -168,16 +166,42 @@ def _read_arguments(source: Source, node: yaml.Node, what: str) -> dict[str, JSO
     return arguments
 
 
-_STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
+_INSIDE = (
+    r"(?![/~])(?=[\s\S]*\S)"
+    r"(?!(?:[\s\S]*/)?(?:\.\.|\.[gG][iI][tT])(?:/|(?![\s\S])))"
+    r"[^\u0000]+"
+)
+"""The pattern of a path that :func:`leaves_sandbox` finds nothing wrong with."""
+_NO_FOLDER = r"(?!(?:\./*)+(?![\s\S]))(?![\s\S]*/(?![\s\S]))"
 
-PATH = Kind(_read_path, {"type": "string", "minLength": 1})
-FILE_PATH = Kind(_read_file_path, {"type": "string", "minLength": 1})
-PATTERN = Kind(_read_pattern, {"type": "string", "minLength": 1})
-PLACE = Kind(_read_place, {"type": "string", "minLength": 1})
-ENVIRONMENT = Kind(_read_env, _STRINGS)
-SIZE = Kind(_read_size, {"type": ["string", "integer"]})
-SCRIPT = Kind(_read_script, {"type": "string", "minLength": 1})
+
+def _text(pattern: str, **more: JSON) -> dict[str, JSON]:
+    return {"type": "string", "pattern": whole(pattern), **more}
+
+
+_ENVIRONMENT = {
+    "type": "object",
+    "propertyNames": {"pattern": whole(_NAME.pattern), "not": {"enum": sorted(RESERVED)}},
+    "additionalProperties": TEXT_SCHEMA,
+}
+_CONDITIONS = [condition.value for condition in Condition]
+
+PATH = Kind(_read_path, _text(_INSIDE), "a path relative to the project")
+FILE_PATH = Kind(_read_file_path, _text(_NO_FOLDER + _INSIDE), "a path of a file")
+PATTERN = Kind(_read_pattern, _text(rf"(?:!|(?!!)){_INSIDE}"), "patterns as in `.gitignore`")
+PLACE = Kind(_read_place, _text(rf"(?!!){_INSIDE}"), "paths or patterns such as `src/**`")
+ENVIRONMENT = Kind(_read_env, _ENVIRONMENT, "a mapping of names to text")
+SIZE = Kind(
+    _read_size,
+    {"anyOf": [{"type": "integer", "minimum": 1}, _text(_SIZE.pattern)]},
+    "bytes, or such as `2 GiB`",
+)
+SCRIPT = Kind(_read_script, _text(r"(?=[\s\S]*\S)[^\u0000]+", maxLength=MAX_SCRIPT_BYTES), "a shell script")
 IDENT = _read_matching(_IDENT, "letters, digits, - and _, starting with a letter")
 TARGET = _read_matching(_TARGET, "`package.module:function`")
-ARGUMENTS = Kind(_read_arguments, {"type": "object"})
-CONDITION = Kind(_read_condition, {"enum": [condition.value for condition in Condition]})
+ARGUMENTS = Kind(_read_arguments, {"type": "object"}, "a mapping of names to values")
+CONDITION = Kind(
+    _read_condition,
+    {"anyOf": [{"enum": _CONDITIONS}, _text(_CONDITION.pattern)]},
+    ", ".join(f"`{each}`" for each in _CONDITIONS),
+)
