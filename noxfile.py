@@ -34,6 +34,7 @@ TEST_TOOLS = (
     "hypothesis>=6.100",
     "behave>=1.2.6",
     "coverage[toml]>=7.10",
+    "jsonschema>=4.18",
 )
 
 

@@ -24,6 +24,7 @@ COMPLETION = "_AGENTS_COMPLETE"
 
 _PLAN = {
     "create": "Check a plan file, freeze it, and store it as a new plan.",
+    "schema": "Print the JSON Schema of the plan file, for editors.",
     "list": "List plans, newest first.",
     "show": "Show a plan: its steps, its state, its jobs, its result.",
     "status": "Show where a plan stands, with the progress of its steps.",

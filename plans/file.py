@@ -168,7 +168,7 @@ def json_schema() -> dict[str, JSON]:
 
 
 def schema_file() -> Path:
-    """Where the installed copy of :func:`json_schema` is, for editors."""
+    """Where the shipped copy of :func:`json_schema` is, for editors. ``docs/generate_plan_file.py`` writes it."""
     return Path(__file__).with_name("plan.schema.json")
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+import os
 import re
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 from support.plan_lab import Lab
 
 from agentsd.errors import BadPayloadError, InvalidInputError, PlanFileError
 from agentsd.plans.conditions import Condition
-from agentsd.plans.file import PLAN_SHAPE, STEP_SHAPE, has_changed, json_schema, load_plan
+from agentsd.plans.file import PLAN_SHAPE, STEP_SHAPE, has_changed, json_schema, load_plan, schema_file
 from agentsd.plans.frozen import FrozenPlan, Limits, PythonAction, RunAction, WriteAction
 
 WHOLE = """\
@@ -134,6 +140,20 @@ def test_a_change_of_the_file_is_noticed(lab: Lab) -> None:
 
 STEP = "name: x\nsteps:\n  - "
 
+GOOD = [
+    WHOLE,
+    "\ufeffname: x\r\nsteps:\r\n  - run: a\r\n",
+    "%YAML 1.1\n---\nname: x\nsteps: [&s {run: a, timeout-minutes: 0x10}, *s]\n",
+    '{"name": "\\ud83d\\ude00 \u200dx", "steps": [{"run": "a"}]}',
+    "name: x\ndescription: |\n  one\n  \ttwo\nsteps: [{run: a}]\n",
+    "name: x\nlimits: {memory: 4096, cpu-minutes: 525600}\nsteps: [{run: a}]\n",
+    "name: x\nlimits: {memory: '1.5 kib'}\nsteps: [{run: a}]\n",
+    "name: x\npaths: ['*', .github/x, a..b, .gitignore]\nsteps: [{run: a}]\n",
+    "name: x\nsteps: [{write: {path: ./a/.b/..c, content: ''}}]\n",
+    "name: x\nsteps: [{run: a, working-directory: ., if: ' ${{ failure ( ) }} '}]\n",
+    "name: x\nsteps: [{python: 'käse.b_1:C.f'}, {run: a, id: _a-b}]\n",
+]
+
 WRONG = [
     ("", 1, "the plan is empty", "`name` and `steps`"),
     ("# only a comment\n", 1, "the plan is empty", ""),
@@ -202,7 +222,40 @@ WRONG = [
     (b"name: \xff\n", 1, "must be UTF-8", ""),
     (b"x" * (1024 * 1024 + 1), 1, "may have 1048576 bytes", ""),
     ("name: x\ntimeout-minutes: !!int abc\nsteps: [{run: a}]\n", 2, "a number of minutes", ""),
+    ("name:\nsteps: [{run: a}]\n", 1, "`name` must be text, got nothing.", ""),
+    ('name: "a\\nb"\nsteps: [{run: a}]\n', 1, r"the control character '\n'", "one line of plain text"),
+    ('name: "a\\e[31mb"\nsteps: [{run: a}]\n', 1, r"the control character '\x1b'", ""),
+    ('name: "a\\x9bb"\nsteps: [{run: a}]\n', 1, r"the control character '\x9b'", ""),
+    ('name: "a\\u202eb"\nsteps: [{run: a}]\n', 1, r"the control character '\u202e'", ""),
+    ("name: |\n  a\nsteps: [{run: a}]\n", 1, r"the control character '\n'", ""),
+    ("name: " + "x" * 201 + "\nsteps: [{run: a}]\n", 1, "may have 200 characters, this has 201", ""),
+    ('name: "\\ud800"\nsteps: [{run: a}]\n', 1, "half of a surrogate pair", ""),
+    ('name: x\ndescription: "a\\eb"\nsteps: [{run: a}]\n', 2, r"the control character '\x1b'", ""),
+    (STEP + 'run: a\n    name: "a\\tb"', 4, r"`name` contains the control character '\t'", ""),
+    (STEP + 'run: a\n    id: "a\\n"', 4, "must be letters", ""),
+    ("name: x\nsteps:\n\t- run: a\n", 3, "not valid YAML", "indents with spaces"),
+    ("name: x\n<<: {env: {A: b}}\nsteps: [{run: a}]\n", 2, "a merge key, which plans do not have", ""),
+    ("name: x\ntimeout-minutes: 1e+308\nsteps: [{run: a}]\n", 2, "at most 525600", ""),
+    ("name: x\ntimeout-minutes: .nan\nsteps: [{run: a}]\n", 2, "greater than 0", ""),
+    ("name: x\ntimeout-minutes: 1:30\nsteps: [{run: a}]\n", 2, "a number of minutes", "readers disagree"),
+    (STEP + "run: a\n    retries: 010", 4, "a whole number", "readers disagree"),
+    (STEP + "run: a\n    if: suc cess()", 4, "cannot be 'suc cess()'", "Did you mean `success()`?"),
+    (STEP + "run: a\n    if: ${{ always()", 4, "cannot be", "Did you mean `always()`?"),
+    ("name: x\nlimits: {memory: 1.5}\nsteps: [{run: a}]\n", 2, "a size", ""),
+    ("name: x\nlimits: {memory: 0}\nsteps: [{run: a}]\n", 2, "a size", ""),
+    ("name: x\nlimits: {memory: '0.5'}\nsteps: [{run: a}]\n", 2, "a size", ""),
+    ("name: x\npaths: [a/.GIT/b]\nsteps: [{run: a}]\n", 2, "leads into `.git`", ""),
+    ("name: x\ninclude: ['!/x']\nsteps: [{run: a}]\n", 2, "is absolute", ""),
+    (STEP + "write: {path: ././, content: a}", 3, "must name a file", ""),
+    (b"n\0a\0", 1, "not valid YAML", ""),
 ]
+
+BEYOND_A_SCHEMA = (
+    "stands twice", "has the id", "a value tagged", "nested too deeply", "that JSON can hold", "(a date)",
+    "not valid YAML", "must be UTF-8", "may have 1048576 bytes", "may have 100000 bytes", "readers disagree",
+    "merge key", ".nan", "!!int", "the plan is empty", "'0.5'", "half of a surrogate",
+)  # fmt: skip
+"""What is wrong with a file and not with the value that it holds, or is a matter of size."""
 
 
 @pytest.mark.parametrize(("text", "line", "problem", "hint"), WRONG)
@@ -223,9 +276,42 @@ def test_values_that_aliases_multiply_are_refused(tmp_path: Path) -> None:
     assert "too large" in str(refusal(tmp_path, text))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"nothing\.yml"):
-        load_plan(tmp_path / "nothing.yml", tmp_path)
+@pytest.mark.parametrize("text", GOOD)
+def test_an_odd_plan_is_taken(lab: Lab, text: str) -> None:
+    assert load_plan(write(lab.folder, text), lab.project).name
+
+
+def test_a_pair_of_escapes_is_one_character(lab: Lab) -> None:
+    plan = load_plan(write(lab.folder, GOOD[3]), lab.project)
+
+    assert plan.name.startswith("\N{GRINNING FACE}")
+
+
+def test_a_name_made_from_a_script_is_plain(lab: Lab) -> None:
+    plan = lab.plan("steps: [{run: \"printf '\\e[31m'\\t# x\"}]")
+
+    assert plan.steps[0].name == "Run printf ' [31m' # x"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("nothing.yml", "No such file"),
+        ("-", "Standard input is not read"),
+        (".", "It is a folder"),
+        ("pipe", "It is a pipe"),
+        ("/dev/zero", "It is a device"),
+        ("a\0b", "null byte"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidInputError, match=f"expected a regular file.*{hint}"):
+        load_plan(Path(name), tmp_path)
 
 
 def test_a_project_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -243,3 +329,36 @@ def test_the_schema_names_every_key_and_what_it_means() -> None:
     assert step["oneOf"] == [{"required": ["run"]}, {"required": ["python"]}, {"required": ["write"]}]
     assert all(key["description"] for key in [*schema["properties"].values(), *step["properties"].values()])
     assert re.fullmatch(step["properties"]["id"]["pattern"], "a-b_1")
+
+
+def value_of(text: str | bytes) -> Any:
+    """The value that an editor's YAML reader sees, which is what the schema judges."""
+    return yaml.safe_load(text.decode() if isinstance(text, bytes) else text.removeprefix("\ufeff"))
+
+
+@pytest.fixture(scope="module")
+def validator() -> Any:  # its types are known in part only
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    return jsonschema.Draft202012Validator(json_schema())
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_the_schema_takes_what_the_reader_takes(validator: Any, text: str) -> None:
+    assert [error.message for error in validator.iter_errors(value_of(text))] == []
+
+
+@pytest.mark.parametrize(("text", "line", "problem", "hint"), WRONG)
+def test_the_schema_refuses_what_the_reader_refuses(
+    validator: Any, text: str | bytes, line: int, problem: str, hint: str
+) -> None:
+    if any(each in f"{text!r}{problem}{hint}" for each in BEYOND_A_SCHEMA):
+        return
+    value = value_of(text)
+
+    assert not isinstance(value, datetime.date)
+    assert not validator.is_valid(value)
+
+
+def test_the_schema_is_shipped_as_the_code_has_it() -> None:
+    """After a change of the keys: ``python docs/generate_plan_file.py`` writes both."""
+    assert json_schema() == json.loads(schema_file().read_text())
