@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import click
 
 from agentsd.cli.output import FORMATS, Output
+from agentsd.model import TIME_FORMAT
 from agentsd.store.units import parse_seconds
 
 
@@ -134,3 +136,26 @@ class Seconds(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - 
             return parse_seconds(value)
         except ValueError as error:
             return self.fail(f"expected {error}, got {value!r}.", param, ctx)
+
+
+class Since(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - generic only in newer clicks
+    """A moment: an RFC 3339 time (the local one if it names no zone), or how long ago, such as ``2 h``."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a moment as the store writes it: UTC of fixed width."""
+        try:
+            moment = _moment(str(value))
+        except (ValueError, OverflowError):
+            expected = "a time such as 2026-01-31T09:00, or how long ago such as '2 h'"
+            return self.fail(f"expected {expected}, got {value!r}.", param, ctx)
+        return moment.astimezone(UTC).strftime(TIME_FORMAT)
+
+
+def _moment(text: str) -> datetime:
+    """Raises ValueError for what is no moment, OverflowError for one before all times."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.now(UTC) - timedelta(seconds=parse_seconds(text))

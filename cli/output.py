@@ -6,6 +6,7 @@ Results go to stdout, messages to stderr. Nothing else in agentsd writes to eith
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,9 @@ from agentsd.model import JSON, utc_now
 FORMATS = ("table", "json", "jsonl")
 Lines = Callable[[], Iterable[str]]
 """Makes the lines of the form for people; not called when a program is reading."""
+
+ID = re.compile("[0-9A-Z]{26}")
+"""What is an id in a table."""
 
 STYLES = {
     "bold": "1",
@@ -154,8 +158,11 @@ def width() -> int:
 
 
 def shorten(text: str, limit: int) -> str:
-    """*text* in at most *limit* characters."""
-    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+    """*text* in at most *limit* characters. Of an id the end is kept: the beginnings of ids made at one time are one."""
+    if len(text) <= limit:
+        return text
+    room = max(0, limit - 1)
+    return "…" + text[len(text) - room :] if ID.fullmatch(text) else text[:room] + "…"
 
 
 def table(

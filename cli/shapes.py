@@ -24,17 +24,22 @@ def parsed(text: str | None) -> JSON:
         return text
 
 
-def job_item(job: AsyncJob) -> dict[str, JSON]:
-    """A job in a list: its columns, ``result`` and ``progress`` as values."""
-    item = {each.name: getattr(job, each.name) for each in fields(job)}
-    return item | {"result": parsed(job.result), "progress": parsed(job.progress)}
+LARGE = frozenset({"payload_json", "result"})
+"""Columns of any size: a list has them only on request."""
+
+
+def job_item(job: AsyncJob, *, full: bool = False) -> dict[str, JSON]:
+    """A job in a list: its columns, ``progress`` as a value; with *full* those of any size, too."""
+    item = {each.name: getattr(job, each.name) for each in fields(job) if full or each.name not in LARGE}
+    item["progress"] = parsed(job.progress)
+    return item | {"result": parsed(job.result)} if full else item
 
 
 def job_object(job: AsyncJob, events: Iterable[JobEvent]) -> dict[str, JSON]:
     """One job whole: its columns, ``payload``, ``usage`` and ``events``."""
     envelope = parsed(job.payload_json)
     return {
-        **job_item(job),
+        **job_item(job, full=True),
         "payload": envelope.get("data") if isinstance(envelope, dict) else envelope,  # pyright: ignore[reportUnknownMemberType]
         "usage": {"user_s": job.user_s, "system_s": job.system_s, "max_rss_bytes": job.max_rss_bytes},
         "events": [event_object(event) for event in events],

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
-from agentsd.cli.framework import current_output, define
-from agentsd.cli.output import table
-from agentsd.cli.session import find_plan, session
+from agentsd.cli.framework import Since, current_output, define
+from agentsd.cli.output import Output, table
+from agentsd.cli.session import find_plan, find_worker, session
 from agentsd.cli.shapes import job_item
+from agentsd.cli.watch import draw_again, watch_option
 from agentsd.cli.words import ago, state_style, took, why
 from agentsd.errors import ExitCode
-from agentsd.model import AsyncJob, AsyncJobStatus
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus
+
+if TYPE_CHECKING:
+    from agentsd.store.listing import JobFilter
+    from agentsd.supervisor.client import Client
 
 SHOWN = 50
 """Jobs in a table unless ``--limit`` says otherwise."""
@@ -22,8 +28,9 @@ HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK")
 @define(
     "list",
     examples="""agents job list
-    agents job list --status running --status queued
+    agents job list --status running --status queued --watch
     agents job list --plan 01JABCDE --limit 5
+    agents job list --phase resize --since "2 h"
     agents job list --format jsonl | jq -r .job_id""",
 )
 @click.option(
@@ -33,34 +40,77 @@ HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK")
     help="Only these; repeatable.",
 )
 @click.option("--plan", help="Only jobs of this plan.")
+@click.option("--phase", multiple=True, help="Only jobs of this phase; repeatable.")
+@click.option("--worker", help="Only jobs that this worker took.")
+@click.option("--since", type=Since(), help="Only jobs queued since then: a time, or how long ago.")
 @click.option(
     "--limit", type=click.IntRange(0, 2**31), help=f"At most so many; 0: all [default: {SHOWN} in a table]."
 )
-def command(status: tuple[str, ...], plan: str | None, limit: int | None) -> ExitCode:
-    """List jobs, newest first."""
-    output = current_output()
-    wanted = (SHOWN if output.is_table else 0) if limit is None else limit
+@click.option("--full", is_flag=True, help="For programs: payloads and results, too, of whatever size.")
+@watch_option()
+def command(
+    status: tuple[str, ...],
+    plan: str | None,
+    phase: tuple[str, ...],
+    worker: str | None,
+    since: str | None,
+    limit: int | None,
+    full: bool,
+    watch: bool,
+) -> ExitCode:
+    """List jobs, newest first; every option that is given has to fit.
+
+    For programs the items are all columns but the payload and the result, which may be large: --full has them,
+    and so has `agents job show`. With the format jsonl, lines come as they are read, however many there are.
+    """
+    from agentsd.store.listing import JobFilter  # noqa: PLC0415 - loaded with the client
+
     with session() as client:
-        plan_id = find_plan(client, plan) if plan is not None else None
-        # One more than is shown, to know whether there are more.
-        asked = wanted + 1 if wanted else None
-        found = client.list(statuses=status, plan_id=plan_id, limit=asked)
-        summary = {} if output.is_table else _summary(client.db)
-    shown = found[:wanted] if wanted else found
-    if limit is None and len(found) > len(shown):
-        output.info(f"The newest {wanted} are shown; --limit 0 shows all.")
-    if not shown:
-        output.info("There are no such jobs.")
-    items = [] if output.is_table else [job_item(job) for job in shown]
-    return output.result(
-        {"jobs": items, "summary": summary}, lambda: _lines(shown) if shown else [], items=items
-    )
+        which = JobFilter(
+            statuses=status,
+            phases=phase,
+            plan_id=None if plan is None else find_plan(client, plan),
+            worker_id=None if worker is None else find_worker(client, worker),
+            since=since,
+        )
+        return _show(client, which, current_output(), limit=limit, full=full, again=watch)
 
 
-def _summary(db: object) -> dict[str, int]:
+def _show(
+    client: Client, which: JobFilter, output: Output, *, limit: int | None, full: bool, again: bool
+) -> ExitCode:
     from agentsd.store import jobs  # noqa: PLC0415 - loaded with the client
 
-    return jobs.counts(db)  # pyright: ignore[reportArgumentType]
+    if output.is_table or again:
+        return _show_table(client, which, output, limit=limit, again=again)
+    items = _items(client, which, limit or None, full=full)
+    if output.form == "jsonl":
+        return output.result(None, list, items=items)
+    return output.result({"jobs": list(items), "summary": jobs.counts(client.db)}, list)
+
+
+def _items(client: Client, which: JobFilter, limit: int | None, *, full: bool) -> Iterator[dict[str, JSON]]:
+    from agentsd.store.listing import walk_jobs  # noqa: PLC0415 - loaded with the client
+
+    return (job_item(job, full=full) for job in walk_jobs(client.db, which, limit=limit, full=full))
+
+
+def _show_table(
+    client: Client, which: JobFilter, output: Output, *, limit: int | None, again: bool
+) -> ExitCode:
+    from agentsd.store.listing import walk_jobs  # noqa: PLC0415 - loaded with the client
+
+    most = (SHOWN if limit is None else limit) or None
+    if again:
+        return draw_again(output, lambda: _lines(list(walk_jobs(client.db, which, limit=most))))
+    # One more than is shown, to know whether there are more.
+    found = list(walk_jobs(client.db, which, limit=most and most + 1))
+    shown = found[:most]
+    if limit is None and len(found) > len(shown):
+        output.info(f"The newest {most} are shown; --limit 0 shows all.")
+    if not shown:
+        output.info("There are no such jobs.")
+    return output.result(None, lambda: _lines(shown) if shown else [])
 
 
 def _lines(jobs: list[AsyncJob]) -> Iterable[str]:

@@ -29,6 +29,6 @@ def steer(idents: Sequence[str], act: Callable[[Client, str], AsyncJob], word: s
                     raise
                 output.warn(str(error))
                 worst = max(worst, error.exit_code)
-    items = [job_item(job) for job in done]
+    items = [job_item(job, full=True) for job in done]
     data = {"jobs": items} if len(idents) > 1 else items[0]
     return output.result(data, lambda: [f"{job.job_id} {word}" for job in done], items=items, exit_code=worst)

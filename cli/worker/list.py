@@ -10,6 +10,7 @@ from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import table
 from agentsd.cli.session import session
 from agentsd.cli.shapes import worker_item
+from agentsd.cli.watch import draw_again, watch_option
 from agentsd.cli.words import ago, state_style
 from agentsd.cli.worker.health import seen_workers
 from agentsd.errors import ExitCode
@@ -18,13 +19,18 @@ from agentsd.model import Worker
 HEADINGS = ("WORKER", "HEALTH", "PID", "RUNS", "DONE", "BEAT", "STARTED", "HOST")
 
 
-@define("list", examples="agents worker list\nagents worker list --all --format json")
+@define(
+    "list", examples="agents worker list\nagents worker list --watch\nagents worker list --all --format json"
+)
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
-def command(every: bool) -> ExitCode:
+@watch_option()
+def command(every: bool, watch: bool) -> ExitCode:
     """List workers, newest first: how they are, what they run, when they last gave a sign of life."""
-    with session() as client:
-        found = seen_workers(client, include_ended=every)
     output = current_output()
+    with session() as client:
+        if watch:
+            return draw_again(output, lambda: worker_table(seen_workers(client, include_ended=every)))
+        found = seen_workers(client, include_ended=every)
     if not found:
         output.info("No worker is running. Start one: agents worker start")
     items = [worker_item(row, health) for row, health in found]

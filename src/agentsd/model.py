@@ -17,6 +17,9 @@ from typing import Any
 JSON = Any
 """A JSON value: None, bool, int, float, str, list or dict of these."""
 
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""How a UTC time is stored and shown: RFC 3339 of fixed width."""
+
 PAYLOAD_VERSION = 1
 """The newest payload ``schema_version`` that this code reads and the one that it writes."""
 
@@ -265,4 +268,4 @@ def plan_state_after(
 
 def utc_now() -> str:
     """The wall clock as RFC 3339 UTC of fixed width, which sorts as text. For people, never for timers."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(UTC).strftime(TIME_FORMAT)
