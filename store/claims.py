@@ -109,6 +109,12 @@ def save_progress(tx: Transaction, job_id: str, worker_id: str, progress: str) -
     tx.change(_PROGRESS, (progress, job_id, worker_id))
 
 
+def note(tx: Transaction, job_id: str, worker_id: str, detail: Mapping[str, JSON]) -> None:
+    """Record what happened to a running job that is no change of its state."""
+    if job_id in own_processes(tx, worker_id):
+        events.record(tx, job_id, AsyncJobStatus.RUNNING, AsyncJobStatus.RUNNING, None, detail)
+
+
 def own_jobs(source: Transaction | Database, worker_id: str) -> dict[str, CancelRequest | None]:
     """The running jobs of a supervisor, each with the cancel that somebody requests, if somebody does."""
     rows = (

@@ -14,6 +14,7 @@ from agentsd.store.units import parse_bytes, parse_seconds
 LONGEST = 10 * 365 * 86400.0
 """Seconds; the largest span a key may have. Timers and dates would overflow somewhere above it."""
 
+CONTAINMENT_CHOICES = ("auto", "cgroup", "subreaper")
 CLEANUP_CHOICES = ("on_apply", "on_terminal", "manual")
 BASE_CHOICES = ("worktree", "head")
 _FLAGS: Mapping[str, bool] = {
@@ -132,6 +133,13 @@ def _keys() -> dict[str, Key]:
         ),
         Key(
             "async.job_ttl", 120.0, _span(1.0), "seconds of a worker's silence after which its jobs are stuck"
+        ),
+        Key(
+            "async.containment",
+            "auto",
+            _choice(CONTAINMENT_CHOICES),
+            "what holds a job's processes together: cgroup, subreaper, or auto (cgroup where one is writable)",
+            "restart",
         ),
         Key("async.cancel_grace", 10.0, _span(0.0), "seconds from asking a job to stop to killing it"),
         Key(

@@ -37,6 +37,7 @@ class Settings:
     retention: float
     log_limit: int
     preload: tuple[str, ...]
+    containment: str
     sandbox_cleanup: str
     sandbox_base: str
 

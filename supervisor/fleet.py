@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from agentsd.errors import BadPayloadError
-from agentsd.model import AsyncJob, AsyncJobStatus, Reason
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason
 from agentsd.store.claims import CancelRequest, Ending
 from agentsd.store.settings import Settings
 from agentsd.supervisor.ledger import Ledger
-from agentsd.supervisor.notices import Listener, Notice, about
+from agentsd.supervisor.notices import Listener, about
 from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.output import cut_logs, last_lines
 from agentsd.supervisor.running import RunningJob, Stage
@@ -107,11 +107,14 @@ class Fleet:
                 running.pid, running.pid_start, running.stage = message["pid"], message["start"], Stage.FORKED
                 self.ledger.starts.append(running)
             case "fork_failed" if running is not None:
-                self._fork_failed(running, message["error"])
+                if running.stage is Stage.GOING:  # it was told to go, and nobody knows how far it came
+                    self.ended(running, {"op": "ended", "stages": [], **message})
+                else:
+                    self._fork_failed(running, message["error"])
             case "ended" if running is not None:
                 self.ended(running, message)
-            case "unkillable":
-                self.listener(Notice("unkillable", {"pids": message["pids"]}, "error"))
+            case "unkillable" if running is not None:
+                self._cannot_be_ended(running, message["processes"])
             case _:
                 pass
 
@@ -134,6 +137,8 @@ class Fleet:
         running.stage = Stage.CLAIMED
         running.fork_attempts += 1
         self._unwatch(running)
+        if running in self.ledger.starts:
+            self.ledger.starts.remove(running)
         if running.end_asked:
             self._end_without_process(running, *_ENDED_BEFORE_FORK[running.end_asked])
         elif running.fork_attempts >= FORK_TRIES:
@@ -142,6 +147,12 @@ class Fleet:
             pause = FIRST_FORK_PAUSE * 2 ** (running.fork_attempts - 1)
             self.listener(about("fork_failed", running.job, "warning", error=error, again_in=pause))
             self.timers.set(f"fork {running.job.job_id}", pause, lambda: self._order(running))
+
+    def _cannot_be_ended(self, running: RunningJob, processes: list[dict[str, JSON]]) -> None:
+        """KILL does not end these processes of a job: it stays as it is, and its slot taken, until they end."""
+        running.unkillable = processes
+        self.ledger.notes.append((running, {"event": "unkillable", "processes": processes}))
+        self.listener(about("unkillable", running.job, "error", processes=processes))
 
     def ended(self, running: RunningJob, message: Message) -> None:
         """Nothing is left of the job's tree: its end can be written."""

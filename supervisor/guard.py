@@ -12,6 +12,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from agentsd.model import JSON
 from agentsd.supervisor.fleet import Fleet
@@ -19,6 +20,7 @@ from agentsd.supervisor.notices import Listener, Notice
 from agentsd.supervisor.running import RunningJob, Stage
 from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.supervisor.timers import Timers
+from agentsd.workers import cgroup
 from agentsd.workers.process import children, is_marked
 
 MOST_DEATHS, WITHIN = 5, 60.0
@@ -36,10 +38,12 @@ class SpawnerGuard:
         timers: Timers,
         listener: Listener,
         preload: Callable[[], tuple[str, ...]],
+        worker_group: Path | None = None,
     ) -> None:
         self._worker_id = worker_id
         self._selector, self._timers, self._listener = selector, timers, listener
         self._preload = preload
+        self._worker_group = worker_group
         self._refused: set[tuple[str, ...]] = set()
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
         # Children that were here before are not ours: exec'ed by a shell, a process inherits some.
@@ -56,7 +60,8 @@ class SpawnerGuard:
 
     def _start(self) -> SpawnerProcess:
         preload = self._preload()
-        spawner = SpawnerProcess(self._worker_id, () if preload in self._refused else preload)
+        wanted = () if preload in self._refused else preload
+        spawner = SpawnerProcess(self._worker_id, wanted, self._worker_group)
         self._selector.register(spawner.link, selectors.EVENT_READ, self.hear)
         self._watching_writes = False
         return spawner
@@ -70,6 +75,11 @@ class SpawnerGuard:
                 self._refused.add(self._preload())
                 self._expected_end = True
                 self._listener(Notice("preload_refused", {"problem": message["problem"]}, "warning"))
+            elif message["op"] == "no_group":
+                self._worker_group = None
+                self._listener(
+                    Notice("containment", {"uses": "subreaper", "because": message["problem"]}, "warning")
+                )
             else:
                 self.fleet.hear(message)
         if self.spawner.link.closed:
@@ -104,7 +114,7 @@ class SpawnerGuard:
         self._mourn_round()
 
     def _mourn_round(self) -> None:
-        if not self.spawner.has_ended() or self._end_adopted():
+        if not self.spawner.has_ended() or self._kill_group() or self._end_adopted():
             self._timers.set("mourn", ROUND_PAUSE, self._mourn_round)
             return
         self.spawner.forget()
@@ -116,6 +126,10 @@ class SpawnerGuard:
         self.spawner = self._start()
         self.fleet.ledger.spawner_pid = self.spawner.pid
         self.fleet.order_all(self.spawner)
+
+    def _kill_group(self) -> bool:
+        """KILL what is in the worker's control group; returns whether anything was there."""
+        return self._worker_group is not None and bool(cgroup.kill_all(self._worker_group))
 
     def _end_adopted(self) -> list[int]:
         """KILL and reap the children that the spawner's death has left here; returns those found."""
@@ -167,3 +181,5 @@ class SpawnerGuard:
         if not self.spawner.link.closed:
             self._selector.unregister(self.spawner.link)
             self.spawner.finish()
+        if self._worker_group is not None:
+            cgroup.remove(self._worker_group)

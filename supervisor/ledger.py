@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import peewee
 
-from agentsd.model import AsyncJob
+from agentsd.model import JSON, AsyncJob
 from agentsd.store import claims, workers
 from agentsd.store.claims import CancelRequest, Ending
 from agentsd.store.database import Database
@@ -47,6 +47,10 @@ class Ledger:
     starts: list[RunningJob] = field(default_factory=list[RunningJob])
     endings: list[tuple[RunningJob, Ending]] = field(default_factory=list[tuple[RunningJob, Ending]])
     progress: list[RunningJob] = field(default_factory=list[RunningJob])
+    notes: list[tuple[RunningJob, dict[str, JSON]]] = field(
+        default_factory=list[tuple[RunningJob, dict[str, JSON]]]
+    )
+    """What happened to a job that is no change of its state."""
     beat_due: bool = True
     spawner_pid: int | None = None
     limits: tuple[int, float] | None = None
@@ -59,7 +63,7 @@ class Ledger:
     def is_empty(self) -> bool:
         """Whether nothing is to be written (a claim aside)."""
         rare = self.beat_due or self.spawner_pid or self.limits
-        return not (self.starts or self.endings or self.progress or rare)
+        return not (self.starts or self.endings or self.progress or self.notes or rare)
 
     def requests(self) -> dict[str, CancelRequest | None]:
         """The jobs that the store says this supervisor owns, and the cancels that are asked of it. Reads only."""
@@ -90,6 +94,8 @@ class Ledger:
         for job in self.starts:
             started = claims.mark_started(tx, job.job, self.worker_id, job.pid or 0, job.pid_start or 0)
             (written.started if started else written.disowned).append(job)
+        for job, detail in self.notes:
+            claims.note(tx, job.job.job_id, self.worker_id, detail)
         for job in self.progress:
             claims.save_progress(tx, job.job.job_id, self.worker_id, job.progress or "null")
         if room:
@@ -123,6 +129,7 @@ class Ledger:
         self.starts.clear()
         self.endings.clear()
         self.progress.clear()
+        self.notes.clear()
         self.beat_due = False
         self.spawner_pid = self.limits = None
         self.problem = ""

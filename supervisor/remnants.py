@@ -7,13 +7,23 @@ carries it, belongs to this user and started no earlier than the dead supervisor
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from agentsd.model import AsyncJob, Worker
-from agentsd.workers.process import LINUX, Identity, boot_id, marked, pid_namespace, start_ticks, state
+from agentsd.workers.cgroup import NoGroupError, find_worker_groups, group_of, kill_all, remove
+from agentsd.workers.process import (
+    Identity,
+    boot_id,
+    kill_identified,
+    marked,
+    pid_namespace,
+    start_ticks,
+    state,
+)
 
 ROUND_PAUSE = 0.01
 """Seconds between rounds of a sweep by marker; each reads the environment of every process of this user."""
@@ -46,13 +56,29 @@ def end_round(worker: Worker, jobs: Iterable[AsyncJob]) -> list[int]:
     """
     if worker.boot_id != boot_id():
         return []  # what ran before this boot does not run now
+    in_groups = [pid for group in find_worker_groups(worker.worker_id) for pid in _end_group(group)]
     found = [pid for pid in marked(worker.worker_id) if (start_ticks(pid) or 0) >= worker.pid_start]
     leaders = [(job.pid, job.pid_start) for job in jobs if job.pid is not None]
     found += [
         pid for pid, start in leaders if pid not in found and start_ticks(pid) == start and state(pid) != "Z"
     ]
     me = os.getpid()
-    return [pid for pid in found if pid != me and kill(pid)]
+    killed = [pid for pid in found if pid != me and kill_identified(pid)]
+    return list(dict.fromkeys(in_groups + killed))
+
+
+def _end_group(group: Path) -> list[int]:
+    """KILL what is in a dead worker's control group, or remove it; returns what was there.
+
+    The one thing that the marker cannot find is a process whose environment was wiped; the group has it.
+    """
+    with contextlib.suppress(NoGroupError):
+        if group_of().is_relative_to(group):
+            return []  # this process was started by a job of that worker: the marker finds the others
+    killed = kill_all(group)
+    if not killed:
+        remove(group)
+    return killed
 
 
 def end_all(worker: Worker, jobs: Iterable[AsyncJob], seconds: float) -> bool:
@@ -63,27 +89,4 @@ def end_all(worker: Worker, jobs: Iterable[AsyncJob], seconds: float) -> bool:
         if time.monotonic() >= deadline:
             return False
         time.sleep(ROUND_PAUSE)
-    return True
-
-
-def kill(pid: int) -> bool:
-    """KILL *pid* if it is still the process that was looked at; returns whether it was there to kill."""
-    start = start_ticks(pid)
-    if start is None or state(pid) == "Z":
-        return False
-    if not LINUX:  # untested: macOS has no pidfd
-        os.kill(pid, signal.SIGKILL)
-        return True
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        return False
-    try:
-        if start_ticks(pid) != start:
-            return False
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    finally:
-        os.close(pidfd)
     return True

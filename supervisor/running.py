@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from agentsd.model import AsyncJob
+from agentsd.model import JSON, AsyncJob
 from agentsd.store.claims import CancelRequest
 from agentsd.workers.child import GO
 from agentsd.workers.frames import BrokenFrameError, FrameReader, Kind
@@ -52,6 +52,8 @@ class RunningJob:
     cancel: CancelRequest | None = None
     end_asked: str = ""
     """The cause for which the spawner was told to end it."""
+    unkillable: list[dict[str, JSON]] = field(default_factory=list[dict[str, JSON]])
+    """Processes of it that KILL did not end, as its spawner told."""
     lost: bool = False
     """Others have ended the row: what comes of this job is dropped."""
     ended: Message | None = None

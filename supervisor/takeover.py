@@ -13,7 +13,7 @@ from agentsd.store.database import Database
 from agentsd.store.settings import Settings
 from agentsd.supervisor import remnants
 from agentsd.supervisor.reaper import Dead, bury, jobs_of
-from agentsd.workers.process import descendants, marked, start_ticks
+from agentsd.workers.process import descendants, kill_identified, marked, start_ticks
 
 PATIENCE = 15.0
 """Seconds until the remnants of a dead supervisor are gone; fork-and-exit hoppers take that long."""
@@ -103,7 +103,7 @@ def _strays(db: Database, owner: Worker) -> list[int]:
     known = {row.spawner_pid, *leaders, *(pid for leader in leaders for pid in descendants(leader))}
     strays = [pid for pid in found if pid not in known]
     if row.spawner_pid not in found:  # nobody else ends them
-        strays = [pid for pid in strays if remnants.kill(pid)]
+        strays = [pid for pid in strays if kill_identified(pid)]
     return strays
 
 
@@ -120,7 +120,7 @@ def _end_tree(leader: int, start: int) -> None:
                 seen.update(
                     {below: start_ticks(below) or 0 for below in descendants(pid) if below not in seen}
                 )
-        alive = [pid for pid, began in seen.items() if start_ticks(pid) == began and remnants.kill(pid)]
+        alive = [pid for pid, began in seen.items() if start_ticks(pid) == began and kill_identified(pid)]
         if not alive:
             return
         if time.monotonic() >= deadline:

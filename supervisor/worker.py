@@ -16,6 +16,7 @@ from agentsd.store.database import Actor, open_store
 from agentsd.store.ids import new_id
 from agentsd.store.paths import StateDir, runtime_dir
 from agentsd.store.settings import Settings, load_settings
+from agentsd.supervisor.containment import choose
 from agentsd.supervisor.duties import Duties
 from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.guard import SpawnerGuard
@@ -78,8 +79,9 @@ class AsyncWorker:
         with ExitStack() as undo:  # a start that fails leaves no process, no socket and no connection
             undo.callback(self.selector.close)
             self.guard = SpawnerGuard(
-                self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload
-            )
+                self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload,
+                choose(self.settings.containment, self.worker_id, self.listener),
+            )  # fmt: skip
             undo.callback(self.guard.finish)
             for directory in (self.state.logs, self.state.sandboxes, self.state.apply, self.state.locks):
                 directory.mkdir(mode=0o700, exist_ok=True)

@@ -28,6 +28,8 @@ from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.frames import FrameWriter, Kind
 from agentsd.workers.order import Order
+from agentsd.workers.slot import Slot
+from agentsd.workers.stack import CHANNEL_FD, STACK_FD, StackFile, install
 from agentsd.workers.title import set_title
 from agentsd.workers.token import CancellationToken
 
@@ -40,26 +42,26 @@ SHIELD_LIMIT = 300.0
 SPAWNER_IGNORES = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP)
 """Signals that mean nothing to a spawner: only the end of file of its link ends it."""
 _HIGHEST_FD = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-_CHANNEL_FD = 100  # out of the way of handlers that close low descriptors they do not know
 
 
 def prepare() -> None:
     """What every job process inherits from its spawner: done once there, instead of once in each."""
     os.chdir("/")
+    install()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore
 
 
-def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: int, spawner: int) -> NoReturn:
+def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot, spawner: int) -> NoReturn:
     """Never returns. Called in the child right after fork, with all signals blocked."""
     code = 1
     try:
-        channel = _become_job(order, channel_fd, spawner)
-        token = CancellationToken(lambda: board.cause(slot))
+        channel = _become_job(order, channel_fd, slot, spawner)
+        token = CancellationToken(lambda: board.cause(slot.number))
         _wait_for_go(channel)
         _let_signals_in(order, token)
-        code = _run(order, body, channel, board, slot, token)
+        code = _run(order, body, channel, board, slot.number, token)
     except BaseException:  # noqa: BLE001 - nothing may escape into the spawner's code
         with contextlib.suppress(BaseException):
             traceback.print_exc()
@@ -68,7 +70,7 @@ def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: int,
         os._exit(code)
 
 
-def _become_job(order: Order, channel_fd: int, spawner: int) -> socket.socket:
+def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> socket.socket:
     """Tie this process's life to the spawner's, leave its session, descriptors and output behind."""
     kernel.die_with_parent()
     # The spawner may have died between fork and prctl: then the kernel will never send that signal.
@@ -76,10 +78,11 @@ def _become_job(order: Order, channel_fd: int, spawner: int) -> socket.socket:
         os._exit(1)
     os.setsid()
     kernel.adopt_orphans()
+    slot.enter()
     # SIGPIPE stays ignored, as Python code expects (BrokenPipeError); subprocess restores it for tools.
     for number in SPAWNER_IGNORES:
         signal.signal(number, signal.SIG_DFL)
-    channel_fd = _keep_only(channel_fd)
+    channel_fd = _keep_only(channel_fd, slot.stack)
     _open_output(Path(order.log_dir))
     set_title(order.title)
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel_fd)
@@ -87,10 +90,13 @@ def _become_job(order: Order, channel_fd: int, spawner: int) -> socket.socket:
     return channel
 
 
-def _keep_only(channel_fd: int) -> int:
-    """Close every descriptor but the standard ones and the channel, which moves to a high number."""
-    kept = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, _CHANNEL_FD)
-    os.closerange(3, kept)
+def _keep_only(channel_fd: int, stack: StackFile | None) -> int:
+    """Close every descriptor but the standard ones, the stack's, and the channel, which moves to a high number."""
+    kept = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, CHANNEL_FD)
+    if stack is not None:
+        stack.become()
+    os.closerange(3, kept if stack is None else STACK_FD)
+    os.closerange(STACK_FD + 1, kept)
     os.closerange(kept + 1, _HIGHEST_FD)
     return kept
 

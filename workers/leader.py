@@ -1,7 +1,7 @@
 """A job process as its spawner sees it: pid, deadline, and the ladder that ends it.
 
-The ladder: token (TERM, and CONT for a stopped one) -> grace -> KILL -> sweep until nothing is left. Each
-stage is noted with its time. The first cause wins; a later, harsher order only makes it faster.
+The ladder: token (TERM, and CONT for a stopped one) -> grace -> KILL -> sweep until nothing is left. Shortly before
+the KILL the process is asked where it hangs. Each stage is noted with its time. The first cause wins; a later, harsher order only makes it faster.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from agentsd.model import utc_now
 from agentsd.workers.board import Board
 from agentsd.workers.child import SHIELD_LIMIT
 from agentsd.workers.order import Order
+from agentsd.workers.slot import Slot
+from agentsd.workers.stack import LEAD
 
 SHIELD_POLL = 0.05
 """Seconds between looks at a shield that holds an end up."""
@@ -34,7 +36,7 @@ class Leader:
     pidfd: int
     start: int
     board: Board
-    slot: int
+    slot: Slot
     armed: bool = False
     """Whether the handler may have begun; before that there is nothing to be gentle with."""
     cause: str = ""
@@ -42,6 +44,8 @@ class Leader:
     """When the next stage is due: the deadline at first, then the end of the grace."""
     grace: float = 0.0
     next_signal: int = 0
+    stack_lead: float = 0.0
+    """Seconds before the KILL at which the process is to be asked for its stack; 0: not, or not any more."""
     shield_until: float | None = None
     stages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     exit: dict[str, Any] | None = None
@@ -58,15 +62,16 @@ class Leader:
         now = time.monotonic()
         if not self.cause:
             self.cause, self.grace = cause, grace
-            self.board.set_cause(self.slot, cause)
+            self.board.set_cause(self.slot.number, cause)
             self.next_signal = first_signal if self.armed else signal.SIGKILL
             self.due = now
             self._climb(now)
         elif first_signal == signal.SIGKILL:
-            self.next_signal, self.due = signal.SIGKILL, now
+            self.next_signal, self.due, self.stack_lead = signal.SIGKILL, now, 0.0
             self._climb(now)
         elif self.due is not None and self.next_signal == signal.SIGKILL:
-            self.due = min(self.due, now + grace)
+            self.stack_lead = min(self.stack_lead, grace / 2)
+            self.due = min(self.due, now + grace - self.stack_lead)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -81,16 +86,22 @@ class Leader:
         if self._is_held_up(now):
             self.due = now + SHIELD_POLL
             return
+        if self.next_signal == signal.SIGKILL and self.stack_lead:
+            self.due, self.stack_lead = now + self.stack_lead, 0.0
+            if self.slot.stack is not None:
+                self.slot.stack.ask(self.pid)
+            return
         self._send(self.next_signal)
         if self.next_signal == signal.SIGKILL:
             self.due = None
         else:
             self._send(signal.SIGCONT)
-            self.next_signal, self.due = signal.SIGKILL, now + self.grace
+            self.next_signal, self.stack_lead = signal.SIGKILL, min(LEAD, self.grace / 2)
+            self.due = now + self.grace - self.stack_lead
 
     def _is_held_up(self, now: float) -> bool:
         """Whether the job asks that its end waits, and has not asked for too long."""
-        if not self.board.is_shielded(self.slot):
+        if not self.board.is_shielded(self.slot.number):
             self.shield_until = None
             return False
         if self.shield_until is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -83,6 +84,14 @@ def state(pid: int) -> str | None:
     return fields[_STATE] if fields else None
 
 
+def name(pid: int) -> str:
+    """The name of *pid*'s program, as ``ps`` shows it; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def parent(pid: int) -> int | None:
     """The parent of *pid*; None if there is no such process."""
     fields = _stat(pid)
@@ -152,6 +161,29 @@ def descendants(pid: int) -> list[int]:
         found.extend(waiting)
         waiting = [grandchild for child in waiting for grandchild in children(child)]
     return found
+
+
+def kill_identified(pid: int) -> bool:
+    """KILL *pid* if it is still the process that was looked at; returns whether it was there to kill."""
+    start = start_ticks(pid)
+    if start is None or state(pid) == "Z":
+        return False
+    if not LINUX:  # untested: macOS has no pidfd
+        os.kill(pid, signal.SIGKILL)
+        return True
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if start_ticks(pid) != start:
+            return False
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(pidfd)
+    return True
 
 
 def marked(worker_id: str) -> Iterator[int]:

@@ -16,33 +16,37 @@ import socket
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
-from agentsd.workers import kernel
+from agentsd.workers import cgroup, kernel
 from agentsd.workers.board import Board
 from agentsd.workers.child import SPAWNER_IGNORES, prepare, run_job
 from agentsd.workers.leader import Leader
 from agentsd.workers.link import LOST, Link, Message
+from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.order import Order
-from agentsd.workers.process import LINUX, OwnChildren, start_ticks, state
+from agentsd.workers.process import LINUX, OwnChildren, start_ticks
+from agentsd.workers.slot import Slot
 from agentsd.workers.sweep import PAUSE, own_children, sweep_round
+from agentsd.workers.sweeper import STUCK_AFTER, Sweeper
 from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
-SLICE = 0.005
-"""Seconds that one slice of sweeping takes at most; then the loop looks at everything else."""
 OUTPUT_LOOK = 0.5
 """Seconds between looks at the size of running jobs' logs."""
-STUCK_AFTER = 5.0
-"""Seconds of sweeping after which the supervisor is told of processes that do not die."""
+LAST_SWEEP = 10 * STUCK_AFTER
+"""Seconds that a spawner without supervisor tries to end what does not die; the next start tries again."""
 _ALL_SIGNALS = signal.valid_signals()
 
 
 class Spawner:
     """One thread, one selector; never blocks."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, worker_group: Path | None = None) -> None:
         self._link = link
+        self._worker_group = worker_group
+        self._slots: dict[int, Slot] = {}
         self._pid = os.getpid()
         self._board = Board()
         self._children = OwnChildren() if LINUX else own_children
@@ -52,8 +56,8 @@ class Spawner:
         self._selector.register(link, selectors.EVENT_READ, None)
         self._watching_writes = False
         self._next_output_look = 0.0
-        self._sweeping_since: float | None = None
-        self._told_stuck: set[int] = set()
+        self._memory = OutOfMemoryWatch()
+        self._sweeper = Sweeper(self._by_pid, self._children)
 
     def run(self) -> None:
         """Serve until the supervisor is gone, then end every tree."""
@@ -87,16 +91,17 @@ class Spawner:
         if channel_fd == LOST:
             self._fork_failed(order, "no file descriptor left")
             return
-        slot = self._board.take_slot()
+        number = self._board.take_slot()
         # Blocked across the fork: a TERM that arrived before the child has its own handlers would be
         # swallowed by those that it inherits.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
         try:
+            slot = self._slot(number)
             pid = os.fork()
             if pid == 0:
                 run_job(order, body, channel_fd, self._board, slot, self._pid)
         except OSError as error:
-            self._board.give_back(slot)
+            self._board.give_back(number)
             self._fork_failed(order, str(error))
             return
         finally:
@@ -104,10 +109,17 @@ class Spawner:
             os.close(channel_fd)
         self._adopt(order, pid, slot)
 
+    def _slot(self, number: int) -> Slot:
+        """What the job in slot *number* gets. Raises OSError if there is no descriptor left."""
+        if number not in self._slots:
+            self._slots[number] = Slot(number, self._worker_group)
+        self._slots[number].prepare()
+        return self._slots[number]
+
     def _fork_failed(self, order: Order, error: str) -> None:
         self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": error})
 
-    def _adopt(self, order: Order, pid: int, slot: int) -> None:
+    def _adopt(self, order: Order, pid: int, slot: Slot) -> None:
         pidfd = -1
         try:
             pidfd = os.pidfd_open(pid) if LINUX else -1
@@ -117,7 +129,7 @@ class Spawner:
             os.waitpid(pid, 0)
             if pidfd >= 0:
                 os.close(pidfd)
-            self._board.give_back(slot)
+            self._board.give_back(slot.number)
             self._fork_failed(order, str(error))
             return
         leader = Leader(order, pid, pidfd, start, self._board, slot)
@@ -131,14 +143,15 @@ class Spawner:
 
     def _patience(self) -> float | None:
         """How long nothing is due."""
-        if self._sweeping_since is not None:
-            return PAUSE
+        now = time.monotonic()
         moments = [leader.due for leader in self._leaders.values() if leader.due is not None]
         if self._leaders:
             moments.append(self._next_output_look)
+        if (patience := self._sweeper.patience()) is not None:
+            moments.append(now + patience)
         if not LINUX and self._leaders:  # untested: macOS has no pidfd
             return 0.02
-        return max(0.0, min(moments) - time.monotonic()) if moments else None
+        return max(0.0, min(moments) - now) if moments else None
 
     def _reap(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
         """Take the exit status of the job processes that have ended; what they left is swept next."""
@@ -151,7 +164,17 @@ class Spawner:
                 os.close(leader.pidfd)
             leader.reap()
             del self._by_pid[leader.pid]
-            self._sweeping_since = self._sweeping_since or time.monotonic()
+            self._note_memory(leader)
+            self._sweeper.begin(leader)
+
+    def _note_memory(self, leader: Leader) -> None:
+        """See whether the kernel killed for want of memory, in the job's group or, when it was killed, near it."""
+        if leader.exit is None:
+            return
+        group = leader.slot.group
+        leader.exit["oom_kills"] = group.oom_kills() - leader.slot.oom_before if group is not None else 0
+        if leader.exit["signal"] == "SIGKILL" and not leader.cause:
+            leader.exit["oom_suspicion"] = self._memory.suspicion()
 
     def _enforce(self) -> None:
         """Deadlines, ladders and output limits."""
@@ -160,50 +183,37 @@ class Spawner:
             leader.tick(now)
         if self._leaders and now >= self._next_output_look:
             self._next_output_look = now + OUTPUT_LOOK
+            self._memory.look()
             for leader in self._leaders.values():
                 if leader.exit is None and _bytes_in(leader.order.log_dir) > leader.order.log_limit:
                     leader.end("output_limit", leader.order.grace)
 
     def _sweep(self) -> None:
-        """End what dead jobs left behind; a job has ended only when nothing is left.
-
-        An unknown child is an orphan of a dead job: a living job process is a subreaper itself and keeps
-        its own. Whose orphan it is cannot be told, so all jobs that have ended wait for all orphans.
-        """
-        if self._sweeping_since is None:
-            return
-        until = time.monotonic() + SLICE
-        while left := sweep_round(self._by_pid, self._children):
-            if time.monotonic() >= until:
-                self._report_stuck(left)
-                return
-            os.sched_yield()
-        self._sweeping_since = None
-        self._told_stuck.clear()
-        for leader in [leader for leader in self._leaders.values() if leader.exit is not None]:
+        """End what dead jobs left behind; a job has ended only when nothing is left."""
+        for leader in self._sweeper.sweep():
             self._forget(leader)
+        for told in self._sweeper.told:
+            self._link.post({"op": "unkillable", **told})
+        self._sweeper.told.clear()
 
     def _forget(self, leader: Leader) -> None:
         del self._leaders[leader.order.job_id]
-        self._board.give_back(leader.slot)
+        stack = leader.slot.stack.take() if leader.slot.stack is not None else ""
+        leader.slot.leave()
+        self._board.give_back(leader.slot.number)
+        if not leader.armed and not leader.cause:
+            self._fork_failed(leader.order, f"its process ended before it could begin ({_how(leader)})")
+            return
         self._link.post(
             {
                 "op": "ended",
                 "job_id": leader.order.job_id,
                 "cause": leader.cause,
                 "stages": leader.stages,
+                "stack": stack,
                 **(leader.exit or {}),
             }
         )
-
-    def _report_stuck(self, left: list[int]) -> None:
-        """Tell of processes that KILL does not end (uninterruptible sleep); the loop goes on."""
-        if self._sweeping_since is None or time.monotonic() - self._sweeping_since < STUCK_AFTER:
-            return
-        new = [pid for pid in left if pid not in self._told_stuck and state(pid) == "D"]
-        if new:
-            self._told_stuck.update(new)
-            self._link.post({"op": "unkillable", "pids": new})
 
     def _flush(self) -> None:
         all_sent = self._link.flush()
@@ -214,8 +224,22 @@ class Spawner:
 
     def _end_everything(self) -> None:
         """The supervisor is gone: KILL every job process and all that any of them left, then go."""
-        while sweep_round((), self._children):
+        until = time.monotonic() + LAST_SWEEP
+        while self._kill_everything() and time.monotonic() < until:
             time.sleep(PAUSE)
+        for slot in self._slots.values():
+            slot.close()
+        if self._worker_group is not None:
+            cgroup.remove(self._worker_group)
+
+    def _kill_everything(self) -> bool:
+        in_group = cgroup.kill_all(self._worker_group) if self._worker_group is not None else []
+        return bool(sweep_round((), self._children) or in_group)
+
+
+def _how(leader: Leader) -> str:
+    ended = leader.exit or {}
+    return ended.get("signal") or f"exit code {ended.get('exit_code')}"
 
 
 def _has_ended(pid: int) -> bool:  # untested: macOS has no pidfd
@@ -260,8 +284,21 @@ def main() -> NoReturn:
         link.flush()
         sys.exit(0)
     prepare()
+    worker_group = _probed(link, sys.argv[3])
     gc.collect()
     gc.freeze()  # a child's collection would touch, and so copy, every page
-    Spawner(link).run()
+    Spawner(link, worker_group).run()
     link.close()
     sys.exit(0)
+
+
+def _probed(link: Link, path: str) -> Path | None:
+    """The worker's control group, if jobs can join one below it; tells the supervisor if they cannot."""
+    if not path:
+        return None
+    try:
+        cgroup.probe(Path(path))
+    except OSError as error:
+        link.post({"op": "no_group", "problem": str(error)})
+        return None
+    return Path(path)

@@ -27,6 +27,11 @@ class ExitCode(IntEnum):
     CANCELLED = 130
 
 
+def _one_line(text: str) -> str:
+    """*text*, such as a path with a line end in it, as it may stand in a sentence."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 class AgentsError(Exception):
     """Base class. ``str(error)`` is one line that a person can act on."""
 
@@ -131,6 +136,13 @@ class ConfigError(InvalidInputError):
     """A configuration key or value is wrong."""
 
 
+class ContainmentError(AgentsError):
+    """A worker is to keep its jobs in control groups, and cannot."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"async.containment is cgroup, but {problem}. {hint}")
+
+
 class GitError(AgentsError):
     """git refused; carries its words."""
 
@@ -138,6 +150,13 @@ class GitError(AgentsError):
         words = " ".join(stderr.split()) or "no message"
         super().__init__(f"`git {' '.join(args)}` ended with {returncode}: {words}")
         self.returncode, self.stderr = returncode, stderr
+
+
+class GitMissingError(AgentsError):
+    """There is no git, or one that is too old."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}. Install git 2.38 or newer; only plans with `sandbox: none` work without it.")
 
 
 class SandboxError(AgentsError):
@@ -154,9 +173,23 @@ class ApplyConflictError(ConflictError):
     """An apply would conflict with the project; nothing was written (reason ``conflict``)."""
 
     def __init__(self, conflicts: Sequence[tuple[str, str]]) -> None:
-        listing = "; ".join(f"{kind}: {path}" for kind, path in conflicts)
+        listing = "; ".join(f"{kind}: {_one_line(path)}" for kind, path in conflicts)
         super().__init__(f"The changes conflict with the project, nothing was written: {listing}")
         self.conflicts = tuple(conflicts)
+
+
+class ProjectWriteError(AgentsError):
+    """The project could not be written, as on a full disk; says how far it went and what to do."""
+
+    def __init__(self, path: str, problem: str, *, written: int, total: int) -> None:
+        if written:
+            rest = (
+                f"{written} of {total} files are written. When that is mended, run it again to go on; "
+                "an apply can be undone by `agents plan revert`."
+            )
+        else:
+            rest = "The project is as it was. When that is mended, run it again."
+        super().__init__(f"{path} cannot be written: {problem}. {rest}")
 
 
 class BadPayloadError(AgentsError):

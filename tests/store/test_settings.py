@@ -24,6 +24,7 @@ DEFAULTS = Settings(
     retention=604800.0,
     log_limit=67108864,
     preload=(),
+    containment="auto",
     sandbox_cleanup="on_apply",
     sandbox_base="worktree",
 )

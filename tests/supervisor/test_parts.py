@@ -38,7 +38,8 @@ from agentsd.workers.board import Board
 from agentsd.workers.frames import Kind, encode
 from agentsd.workers.leader import Leader
 from agentsd.workers.order import Order
-from agentsd.workers.process import MARKER, Identity, start_ticks, state
+from agentsd.workers.process import MARKER, Identity, kill_identified, start_ticks, state
+from agentsd.workers.slot import Slot
 
 ORDER = Order(
     job_id="J", plan_id="J", phase="apply", attempt=1, handler="", title="", timeout=60.0, grace=60.0, state_root="",
@@ -68,7 +69,15 @@ def leader() -> Iterator[Leader]:
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     board = Board()
-    made = Leader(ORDER, process.pid, -1, start_ticks(process.pid) or 0, board, board.take_slot(), armed=True)
+    made = Leader(
+        ORDER,
+        process.pid,
+        -1,
+        start_ticks(process.pid) or 0,
+        board,
+        Slot(board.take_slot(), None),
+        armed=True,
+    )
     yield made
     process.kill()
     process.communicate()
@@ -102,18 +111,18 @@ def test_a_later_order_only_makes_it_faster(leader: Leader) -> None:
     leader.end("shutdown", 60.0)
 
     assert ["TERM", "KILL"] == stages(leader)
-    assert "timeout" == leader.cause == leader.board.cause(leader.slot)
+    assert "timeout" == leader.cause == leader.board.cause(leader.slot.number)
 
 
 def test_a_shield_holds_the_ladder_up(leader: Leader) -> None:
     """Not even the first signal is sent before it is down."""
-    leader.board.set_shield(leader.slot, True)
+    leader.board.set_shield(leader.slot.number, True)
     leader.end("cancelled", 60.0)
     leader.end("shutdown", 0.0)
     leader.arm(time.monotonic())
     leader.tick(time.monotonic() + 1)
     assert [] == stages(leader)
-    leader.board.set_shield(leader.slot, False)
+    leader.board.set_shield(leader.slot.number, False)
     leader.tick(time.monotonic() + 2)
 
     assert ["TERM"] == stages(leader)
@@ -122,7 +131,7 @@ def test_a_shield_holds_the_ladder_up(leader: Leader) -> None:
 def test_a_shield_does_not_hold_for_ever(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that never lowers it is ended after the limit."""
     monkeypatch.setattr(leader_module, "SHIELD_LIMIT", 0.0)
-    leader.board.set_shield(leader.slot, True)
+    leader.board.set_shield(leader.slot.number, True)
     leader.end("cancelled", 60.0)
 
     assert ["TERM"] == stages(leader)
@@ -152,7 +161,7 @@ def test_remnants_are_found_by_marker_and_by_identity() -> None:
     for process in (ours, theirs, bare):
         process.kill()
         process.communicate()
-    assert not remnants.kill(ours.pid)
+    assert not kill_identified(ours.pid)
 
 
 def test_what_does_not_end_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from agentsd.workers.board import Board
 from agentsd.workers.child import run_job
 from agentsd.workers.link import LOST, Link
 from agentsd.workers.order import Order
+from agentsd.workers.slot import Slot
 from agentsd.workers.process import OwnChildren
 from agentsd.workers.title import _load_extension  # pyright: ignore[reportPrivateUsage]
 
@@ -33,7 +34,7 @@ def run_in_fork(log_dir: Path, spawner: int) -> int:
     board = Board()
     child = os.fork()
     if child == 0:
-        run_job(order, b"{}", theirs.fileno(), board, board.take_slot(), spawner)
+        run_job(order, b"{}", theirs.fileno(), board, Slot(board.take_slot(), None), spawner)
     theirs.close()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

@@ -1,0 +1,211 @@
+"""Control groups (cgroup v2): the one means by which nothing of a job can get away.
+
+A process is born into the group of its parent and leaves it only if somebody with the right to moves it. So
+``cgroup.kill`` reaches everything below a job at once: daemons, processes that fork faster than they can be read,
+processes whose environment was wiped. It needs a group in which this user may make others: what systemd calls
+delegated, or what root has anywhere.
+
+One group per slot, not per job: joining one that is there costs 60 µs, making and removing one 120 µs more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+PREFIX = "agents-"
+"""With a worker's id behind it, the name of the group that holds the groups of that worker's slots."""
+_MOUNTS = "/proc/self/mountinfo"
+
+
+class NoGroupError(Exception):
+    """There is no control group that could be used; the message continues "… because"."""
+
+
+class Group:
+    """The group of one slot. Holds its files open: with no descriptor left, a job must still be killable."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the group, or take one that is there. Raises OSError."""
+        self.path = path
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+        self._events = os.open(path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._kill = os.open(path / "cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            os.close(self._events)
+            raise
+        self._procs = f"{path}/cgroup.procs"
+        self._memory = path / "memory.events"
+        self._counts_memory = self._memory.exists()
+        if self._counts_memory:
+            _write(path / "memory.oom.group", b"1")  # half a job is no use
+        self.is_fresh = True
+        """Whether no job has meddled with it: it was never killed."""
+
+    def join(self) -> None:
+        """Put this process into the group. Raises OSError.
+
+        By a plain write: through a buffered file the error would come when that is closed, and be lost.
+        """
+        fd = os.open(self._procs, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"0")
+        finally:
+            os.close(fd)
+
+    def is_populated(self) -> bool:
+        """Whether any process lives in it or below (zombies do not count)."""
+        return b"populated 1" in os.pread(self._events, 256, 0)
+
+    def kill(self) -> None:
+        """KILL everything in it, now and in one step."""
+        self.is_fresh = False
+        os.write(self._kill, b"1")
+
+    def holds(self, membership: str) -> bool:
+        """Whether that is the membership (``/proc/PID/cgroup``) of a process in it or below."""
+        inside = f"/{self.path.parent.name}/{self.path.name}"
+        return any(f"{line}/".find(f"{inside}/") >= 0 for line in membership.splitlines())
+
+    def processes(self) -> list[int]:
+        """What lives in it or below."""
+        return processes_in(self.path)
+
+    def oom_kills(self) -> int:
+        """How many processes the kernel has killed here for want of memory; 0 where it does not count."""
+        return counted(self._memory) if self._counts_memory else 0
+
+    def remove(self) -> None:
+        """Close and remove it, with the groups that a job has made below. One that is in use stays."""
+        os.close(self._events)
+        os.close(self._kill)
+        remove(self.path)
+
+
+def counted(file: Path) -> int:
+    """The ``oom_kill`` of a memory group's file, or 0."""
+    try:
+        words = file.read_text().split()
+    except OSError:
+        return 0
+    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
+
+
+def group_of(pid: int | None = None) -> Path:
+    """The directory of the group that *pid* (default: this process) is in. Raises NoGroupError."""
+    try:
+        lines = Path(f"/proc/{pid or 'self'}/cgroup").read_text().splitlines()
+    except OSError as error:
+        raise NoGroupError(f"the groups of process {pid or os.getpid()} cannot be read: {error}") from None
+    inside = next((line[3:] for line in lines if line.startswith("0::")), None)
+    mount = next(_mounts(), None)
+    if inside is None or mount is None:
+        raise NoGroupError("cgroup v2 is not mounted here")
+    root, place = mount
+    if inside.startswith("/..") or not f"{inside}/".startswith(f"{root.rstrip('/')}/"):
+        raise NoGroupError(f"its group {inside} is outside of what is mounted at {place}")
+    return place / inside.removeprefix(root.rstrip("/")).lstrip("/")
+
+
+def _mounts() -> Iterator[tuple[str, Path]]:
+    """Every mount of cgroup v2: (root of the hierarchy that it shows, where)."""
+    with contextlib.suppress(OSError):
+        for line in Path(_MOUNTS).read_text().splitlines():
+            fields = line.split()
+            if fields[fields.index("-") + 1] == "cgroup2":
+                yield fields[3], Path(fields[4])
+
+
+def usable_group(pid: int | None = None) -> Path:
+    """The group of *pid*, if groups can be made in it and killed. Raises NoGroupError that says why not."""
+    place = group_of(pid)
+    for path, mode in ((place, os.W_OK | os.X_OK), (place / "cgroup.procs", os.W_OK)):
+        if not os.access(path, mode):
+            raise NoGroupError(f"{path} is not writable for uid {os.getuid()}: the group is not delegated")
+    return place
+
+
+def make_worker_group(worker_id: str) -> Path:
+    """The group of a worker, below the one that this process is in. Raises NoGroupError."""
+    made = usable_group() / f"{PREFIX}{worker_id}"
+    try:
+        made.mkdir(exist_ok=True)
+    except OSError as error:
+        raise NoGroupError(f"no group can be made at {made}: {error.strerror}") from None
+    if not (made / "cgroup.kill").exists():
+        remove(made)
+        raise NoGroupError("this kernel has no cgroup.kill (it came with Linux 5.14)")
+    _write(made / "cgroup.subtree_control", b"+memory")
+    return made
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Set what a kernel or a delegation may not have; then it is done without."""
+    with contextlib.suppress(OSError):
+        fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+
+
+def probe(worker_group: Path) -> None:
+    """Have a child join a group, as jobs will. Raises OSError if that does not work."""
+    group = Group(worker_group / "probe")
+    try:
+        pid = os.fork()
+        if pid == 0:
+            problem = errno.EIO
+            try:
+                group.join()
+                problem = 0
+            except OSError as error:
+                problem = error.errno or errno.EIO
+            finally:
+                os._exit(problem)
+        if problem := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+            raise OSError(problem, os.strerror(problem), str(group.path))
+    finally:
+        group.remove()
+
+
+def find_worker_groups(worker_id: str) -> list[Path]:
+    """Where the group of a worker is, wherever it was started; usually one or none."""
+    name = f"{PREFIX}{worker_id}"
+    found = [place for _, mount in _mounts() for place in _below(mount, name)]
+    return list(dict.fromkeys(found))
+
+
+def _below(top: Path, name: str) -> Iterator[Path]:
+    for place, directories, _ in os.walk(top):
+        if name in directories:
+            yield Path(place, name)
+
+
+def processes_in(group: Path) -> list[int]:
+    """What lives in a group or below."""
+    found: list[int] = []
+    for place, _, _ in os.walk(group):
+        with contextlib.suppress(OSError):
+            found += [int(pid) for pid in Path(place, "cgroup.procs").read_text().split()]
+    return found
+
+
+def kill_all(worker_group: Path) -> list[int]:
+    """KILL everything in a worker's group; returns what was there."""
+    found = processes_in(worker_group)
+    if found:
+        _write(worker_group / "cgroup.kill", b"1")
+    return found
+
+
+def remove(group: Path) -> None:
+    """Remove a group and those below it, as far as nothing lives in them."""
+    for place, _, _ in os.walk(group, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(place)  # noqa: PTH106 - the directory of a group is removed with its files in it

@@ -1,0 +1,49 @@
+"""Whether memory ran out: the kernel's own counters of the processes that it has killed for that.
+
+A kill for want of memory is a SIGKILL like any other. Certain is only the counter of a job's own group; a counter of the
+worker's group or of the machine that has risen just before makes it likely.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from agentsd.workers.cgroup import NoGroupError, counted, group_of
+
+LOOKS = 5
+"""How many looks back a rise still counts: a process with much memory takes its time to die."""
+_V1 = Path("/sys/fs/cgroup/memory")
+_MACHINE = Path("/proc/vmstat")
+
+
+class OutOfMemoryWatch:
+    """Remembers the counters of the last looks."""
+
+    def __init__(self) -> None:
+        self._files = {path: words for path, words in _counters() if path.exists()}
+        self._looks: deque[dict[Path, int]] = deque(maxlen=LOOKS)
+        self.look()
+
+    def look(self) -> None:
+        """Remember how the counters stand."""
+        self._looks.append({path: counted(path) for path in self._files})
+
+    def suspicion(self) -> str:
+        """Where memory ran out just now; empty if nowhere."""
+        before = self._looks[0]
+        return next((words for path, words in self._files.items() if counted(path) > before.get(path, 0)), "")
+
+
+def _counters() -> Iterator[tuple[Path, str]]:
+    """Every counter that there may be, the narrowest first."""
+    with contextlib.suppress(NoGroupError):
+        yield group_of() / "memory.events", "in its worker's memory group"
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, inside = line.split(":", 2)
+            if "memory" in controllers.split(","):
+                yield _V1 / inside.lstrip("/") / "memory.oom_control", "in its worker's memory group"
+    yield _MACHINE, "on this machine"

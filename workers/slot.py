@@ -1,0 +1,64 @@
+"""What belongs to one slot of a spawner and is used by one job after the other: its control group, its stack file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from agentsd.workers.cgroup import Group
+from agentsd.workers.stack import StackFile
+
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+
+
+class Slot:
+    """One slot. ``group`` is None where there are no control groups, or this one could not be made."""
+
+    def __init__(self, number: int, worker_group: Path | None) -> None:
+        """Raises OSError if there is no descriptor left."""
+        self.number = number
+        self._worker_group = worker_group
+        self.stack = StackFile() if hasattr(os, "memfd_create") else None
+        self.group: Group | None = None
+        self.oom_before = 0
+        """What the group had counted when its job began."""
+
+    def prepare(self) -> None:
+        """Before a fork: have a group in which nobody has been. Raises OSError if there is no descriptor left."""
+        if self._worker_group is None:
+            return
+        try:
+            if self.group is None:
+                self.group = Group(self._worker_group / f"slot-{self.number}")
+            self.oom_before = self.group.oom_kills()
+        except OSError as error:
+            # Too many groups, or somebody has removed ours: the sweep ends what the job leaves.
+            if error.errno in _NO_DESCRIPTOR:
+                raise
+
+    def enter(self) -> None:
+        """In the job process: join the group. Where that fails, the sweep ends what the job leaves."""
+        if self.group is not None:
+            with contextlib.suppress(OSError):
+                self.group.join()
+
+    def is_empty(self) -> bool:
+        """Whether nothing lives in the group. What does is killed."""
+        if self.group is None or not self.group.is_populated():
+            return True
+        self.group.kill()
+        return False
+
+    def leave(self) -> None:
+        """The job is gone. A group that had to be killed is not used again: who knows how that job has set it."""
+        if self.group is not None and not self.group.is_fresh:
+            self.group.remove()
+            self.group = None
+
+    def close(self) -> None:
+        """The spawner ends."""
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
