@@ -11,6 +11,7 @@ import pytest
 
 from agentsd.cli.main import run
 from support.home import Home
+from support.schemas import check_envelope
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Agents:
         self._capsys.readouterr()
         code = run(words)
         out, err = self._capsys.readouterr()
+        check_envelope(out)
         return Said(code, out, err)
 
     def ask(self, *words: str) -> Any:
