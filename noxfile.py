@@ -35,6 +35,7 @@ TEST_TOOLS = (
     "behave>=1.2.6",
     "coverage[toml]>=7.10",
     "jsonschema>=4.18",
+    "prometheus_client>=0.20",
 )
 
 
