@@ -96,6 +96,8 @@ def _limited(argv: list[str], limits: Limits) -> list[str]:
         settings.append(f"ulimit -S -t {limits.cpu} && ulimit -H -t {limits.cpu + _CPU_GRACE}")
     if limits.open_files is not None:
         settings.append(f"ulimit -n {limits.open_files}")
+    if limits.nice is not None:
+        argv = ["nice", "-n", str(limits.nice), *argv]
     if not settings:
         return argv
     return ["/bin/sh", "-c", " && ".join([*settings, 'exec "$@"']), "sh", *argv]

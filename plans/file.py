@@ -13,7 +13,18 @@ from agentsd.plans import repository
 from agentsd.plans.conditions import Condition
 from agentsd.plans.document import compose
 from agentsd.plans.frozen import Action, FrozenPlan, Limits, PythonAction, RunAction, Step, WriteAction
-from agentsd.plans.kinds import BOOLEAN, LINES, MINUTES, NAME, TEXT, Kind, choice, integer, list_of
+from agentsd.plans.kinds import (
+    BOOLEAN,
+    LINES,
+    MAX_MINUTES,
+    MINUTES,
+    NAME,
+    TEXT,
+    Kind,
+    choice,
+    integer,
+    list_of,
+)
 from agentsd.plans.nodes import Source, items
 from agentsd.plans.shape import Fields, Key, Shape, read_shape, shape_schema, shaped
 from agentsd.plans.values import (
@@ -57,8 +68,9 @@ STEP_SHAPE: Shape = {
 
 LIMITS_SHAPE: Shape = {
     "memory": Key(SIZE, "Address space of each process, such as 2 GiB."),
-    "cpu-minutes": Key(MINUTES, "CPU time of each process."),
+    "cpu-seconds": Key(integer(1, MAX_MINUTES * 60), "CPU time of each process."),
     "open-files": Key(integer(16, 1_048_576), "File descriptors of each process."),
+    "nice": Key(integer(0, 19), "How far each process stands back when others want the CPU."),
 }
 
 
@@ -173,11 +185,11 @@ def schema_file() -> Path:
 
 
 def _limits(fields: Fields | dict[str, JSON]) -> Limits:
-    cpu: float | None = fields.get("cpu-minutes")
     return Limits(
         memory=fields.get("memory"),
-        cpu=None if cpu is None else max(1, round(cpu)),
+        cpu=fields.get("cpu-seconds"),
         open_files=fields.get("open-files"),
+        nice=fields.get("nice"),
     )
 
 

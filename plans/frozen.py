@@ -58,15 +58,28 @@ def _action(data: Mapping[str, JSON]) -> Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What each process of a step may use; None is no limit. Bytes, CPU seconds, descriptors."""
+    """What each process of a step may use; None is no limit. Bytes, CPU seconds, descriptors, niceness."""
 
     memory: int | None = None
     cpu: int | None = None
     open_files: int | None = None
+    nice: int | None = None
 
     def to_json(self) -> dict[str, JSON]:
         """As a JSON object."""
-        return {"memory": self.memory, "cpu": self.cpu, "open_files": self.open_files}
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, JSON]) -> Limits:
+        """Read what :meth:`to_json` wrote; what only a newer agentsd knows is left out."""
+        return cls(**{name: data.get(name) for name in cls.__slots__})
+
+    def over(self, defaults: Limits) -> Limits:
+        """These limits, and the *defaults* where there is none."""
+        return Limits(
+            **{name: value for name, value in defaults.to_json().items() if value is not None}
+            | {name: value for name, value in self.to_json().items() if value is not None}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +178,7 @@ class FrozenPlan:
             values["steps"] = tuple(Step.from_json(step) for step in data["steps"])
             values["include"] = None if data["include"] is None else tuple(data["include"])
             values["paths"] = tuple(data["paths"])
-            values["limits"] = Limits(**data["limits"])
+            values["limits"] = Limits.from_json(data["limits"])
         except (KeyError, TypeError, ValueError) as error:
             raise BadPayloadError(f"The frozen plan cannot be read: {error!r}.") from error
         return cls(**values)

@@ -99,7 +99,7 @@ class JobPort(Protocol):
 
     @property
     def options(self) -> Mapping[str, JSON]:
-        """The settings that reach a job: ``sandbox_base``, ``sandbox_cleanup``."""
+        """The settings that reach a job: ``sandbox_base``, ``sandbox_cleanup``, ``limits``."""
         ...
 
     def progress(self, value: JSON) -> None:

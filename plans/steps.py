@@ -8,7 +8,7 @@ from pathlib import Path
 from agentsd.errors import JobCancelled, StepFailedError
 from agentsd.model import JSON, utc_now
 from agentsd.plans.actions import Place, perform
-from agentsd.plans.frozen import FrozenPlan, Step
+from agentsd.plans.frozen import FrozenPlan, Limits, Step
 from agentsd.plans.git import scrubbed
 from agentsd.plans.ports import JobPort
 
@@ -86,7 +86,11 @@ class StepRunner:
             "AGENTS_STEP": step.id,
             "AGENTS_SANDBOX": str(self.root),
         }
-        return Place(self.root, env, log_path(self.job.log_dir, number), self.plan.limits)
+        return Place(self.root, env, log_path(self.job.log_dir, number), self._limits())
+
+    def _limits(self) -> Limits:
+        """What the plan says, and the worker's configuration where it says nothing."""
+        return self.plan.limits.over(Limits.from_json(self.job.options.get("limits") or {}))
 
     def _report(self, number: int, step: Step, problem: str) -> None:
         """Say what went wrong, with the last lines of output; remember it if it fails the plan."""

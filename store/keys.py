@@ -83,6 +83,36 @@ def _size(least: int) -> Callable[[object], int]:
     return parse
 
 
+def _span_or_none(least: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        seconds = parse_seconds(value)
+        if seconds == 0 or least <= seconds <= LONGEST:
+            return seconds
+        raise ValueError(f"0 for none, or a span from {least:g} s to {LONGEST:.0f} s (10 years)")
+
+    return parse
+
+
+def _size_or_none(least: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        size = parse_bytes(value)
+        if size == 0 or least <= size < 2**63:
+            return size
+        raise ValueError(f"0 for none, or a size of at least {least} bytes")
+
+    return parse
+
+
+def _count_or_none(least: int, most: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        number = _count(0, most)(value)
+        if number == 0 or number >= least:
+            return number
+        raise ValueError(f"0 for none, or a whole number from {least} to {most}")
+
+    return parse
+
+
 def _choice(choices: tuple[str, ...]) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if isinstance(value, str) and value in choices:
@@ -151,6 +181,30 @@ def _keys() -> dict[str, Key]:
         Key("async.max_attempts", 1, _count(1, 100), "attempts at a job before its failure is final"),
         Key("async.retention", 604800.0, _span(0.0), "seconds that finished jobs, events and logs are kept"),
         Key("async.log_limit", 64 * 2**20, _size(1024), "bytes of output kept per job"),
+        Key(
+            "async.memory_limit",
+            0,
+            _size_or_none(2**20),
+            "bytes of address space of each process of a job, unless its plan says otherwise; 0: no limit",
+        ),
+        Key(
+            "async.cpu_limit",
+            0.0,
+            _span_or_none(1.0),
+            "seconds of CPU of each process of a job, unless its plan says otherwise; 0: no limit",
+        ),
+        Key(
+            "async.open_files_limit",
+            0,
+            _count_or_none(16, 1_048_576),
+            "file descriptors of each process of a job, unless its plan says otherwise; 0: no limit",
+        ),
+        Key(
+            "async.nice",
+            0,
+            _count(0, 19),
+            "niceness of each process of a job, unless its plan says otherwise",
+        ),
         Key(
             "async.preload", (), _modules, "modules that the spawner imports once, before it forks", "restart"
         ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -38,8 +39,23 @@ class Settings:
     log_limit: int
     preload: tuple[str, ...]
     containment: str
+    memory_limit: int
+    cpu_limit: float
+    open_files_limit: int
+    nice: int
     sandbox_cleanup: str
     sandbox_base: str
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What each process of a job may use, by the words of a plan; what is not limited is missing."""
+        found = {
+            "memory": self.memory_limit,
+            "cpu": ceil(self.cpu_limit),
+            "open_files": self.open_files_limit,
+            "nice": self.nice,
+        }
+        return {name: value for name, value in found.items() if value}
 
 
 class Sourced(NamedTuple):

@@ -36,6 +36,7 @@ class OrderBook:
             "options": {
                 "sandbox_base": self.settings.sandbox_base,
                 "sandbox_cleanup": self.settings.sandbox_cleanup,
+                "limits": self.settings.limits,
             },
         }
         return RunningJob(
@@ -44,6 +45,8 @@ class OrderBook:
             handler=self._handler(job.phase),
             timeout=job.timeout or self.settings.job_timeout,
             rerun_safe=plan is None or _is_rerun_safe(plan),
+            # A plan's steps are what is limited, not the git commands around them.
+            limits={} if job.phase in set(Phase) else self.settings.limits,
         )
 
     def order(self, running: RunningJob) -> Order:
@@ -62,6 +65,7 @@ class OrderBook:
             state_root=str(self.db.state.root),
             log_dir=str(self.db.state.job_logs(job.job_id)),
             log_limit=self.settings.log_limit,
+            limits=running.limits,
         )
 
     def _handler(self, phase: str) -> str:

@@ -39,6 +39,7 @@ class RunningJob:
     handler: str
     timeout: float
     rerun_safe: bool
+    limits: dict[str, int] = field(default_factory=dict[str, int])
     stage: Stage = Stage.CLAIMED
     channel: socket.socket | None = None
     reader: FrameReader = field(default_factory=FrameReader)

@@ -23,7 +23,7 @@ import orjson
 
 from agentsd.errors import ApplyConflictError, BadPayloadError, JobCancelled, StepFailedError
 from agentsd.model import JSON, Reason
-from agentsd.workers import kernel
+from agentsd.workers import kernel, limits
 from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.frames import FrameWriter, Kind
@@ -133,6 +133,7 @@ def _run(
     """Run the handler and send the frame that ends the job. Returns the exit code."""
     writer = FrameWriter(channel)
     try:
+        limits.apply(order.limits)
         context = _context(order, orjson.loads(body), writer, board, slot, token)
         handler = load_handler(order.handler)
         with token.raising():

@@ -43,7 +43,7 @@ class JobContext:
     log_dir: Path
     """``<state>/logs/<job_id>``; the job's own output already goes to ``job.log`` in it."""
     options: Mapping[str, JSON]
-    """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``."""
+    """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``, ``limits``."""
     grace: float
     """Seconds between TERM and KILL for this job; its tools get half of it."""
     _token: CancellationToken

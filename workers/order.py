@@ -27,6 +27,9 @@ class Order:
     state_root: str
     log_dir: str
     log_limit: int
+    limits: dict[str, int]
+    """What the job process and each process below it may use: ``memory`` (bytes), ``cpu`` (seconds), ``open_files``,
+    ``nice``; one that is missing is not limited."""
 
     def to_message(self) -> Message:
         """As the header of a message."""

@@ -28,7 +28,7 @@ sandbox: worktree
 include: [.env, "!secret"]
 paths: ["src/**", VERSION]
 rerun-safe: true
-limits: {memory: 2 GiB, cpu-minutes: 0.5, open-files: 256}
+limits: {memory: 2 GiB, cpu-seconds: 30, open-files: 256, nice: 5}
 steps:
   - {id: deps, name: Install, run: "pip install -e .", timeout-minutes: 0.5, retries: 2}
   - {run: 'claude -p "x"', working-directory: api, env: {A: b}, continue-on-error: true}
@@ -57,7 +57,7 @@ def test_every_key_of_a_plan_is_read(lab: Lab) -> None:
     assert plan.timeout == 3600
     assert plan.include == (".env", "!secret")
     assert plan.paths == ("src/**", "VERSION")
-    assert plan.limits == Limits(memory=2 * 2**30, cpu=30, open_files=256)
+    assert plan.limits == Limits(memory=2 * 2**30, cpu=30, open_files=256, nice=5)
     assert plan.rerun_safe
     assert plan.branch == "main"
     assert plan.head == lab.git("rev-parse", "HEAD")
@@ -146,7 +146,7 @@ GOOD = [
     "%YAML 1.1\n---\nname: x\nsteps: [&s {run: a, timeout-minutes: 0x10}, *s]\n",
     '{"name": "\\ud83d\\ude00 \u200dx", "steps": [{"run": "a"}]}',
     "name: x\ndescription: |\n  one\n  \ttwo\nsteps: [{run: a}]\n",
-    "name: x\nlimits: {memory: 4096, cpu-minutes: 525600}\nsteps: [{run: a}]\n",
+    "name: x\nlimits: {memory: 4096, cpu-seconds: 31536000, nice: 0}\nsteps: [{run: a}]\n",
     "name: x\nlimits: {memory: '1.5 kib'}\nsteps: [{run: a}]\n",
     "name: x\npaths: ['*', .github/x, a..b, .gitignore]\nsteps: [{run: a}]\n",
     "name: x\nsteps: [{write: {path: ./a/.b/..c, content: ''}}]\n",

@@ -194,14 +194,14 @@ def test_a_signal_is_named(lab: Lab) -> None:
 
 def test_limits_hold_for_each_process(lab: Lab) -> None:
     plan = lab.shell(
-        "ulimit -v; ulimit -S -t; ulimit -H -t; ulimit -n",
-        "limits: {memory: 1 GiB, cpu-minutes: 1, open-files: 64}",
+        "ulimit -v; ulimit -S -t; ulimit -H -t; ulimit -n; nice",
+        "limits: {memory: 1 GiB, cpu-seconds: 60, open-files: 64, nice: 3}",
     )
     job = lab.job(plan)
 
     execute(job)
 
-    assert log(job).split() == ["1048576", "60", "65", "64"]
+    assert log(job).split() == ["1048576", "60", "65", "64", "3"]
 
 
 @pytest.mark.parametrize(

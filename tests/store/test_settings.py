@@ -25,6 +25,10 @@ DEFAULTS = Settings(
     log_limit=67108864,
     preload=(),
     containment="auto",
+    memory_limit=0,
+    cpu_limit=0.0,
+    open_files_limit=0,
+    nice=0,
     sandbox_cleanup="on_apply",
     sandbox_base="worktree",
 )

@@ -43,7 +43,7 @@ from agentsd.workers.slot import Slot
 
 ORDER = Order(
     job_id="J", plan_id="J", phase="apply", attempt=1, handler="", title="", timeout=60.0, grace=60.0, state_root="",
-    log_dir="", log_limit=1,
+    log_dir="", log_limit=1, limits={},
 )  # fmt: skip
 
 

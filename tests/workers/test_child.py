@@ -18,8 +18,8 @@ from agentsd.workers.board import Board
 from agentsd.workers.child import run_job
 from agentsd.workers.link import LOST, Link
 from agentsd.workers.order import Order
-from agentsd.workers.slot import Slot
 from agentsd.workers.process import OwnChildren
+from agentsd.workers.slot import Slot
 from agentsd.workers.title import _load_extension  # pyright: ignore[reportPrivateUsage]
 
 
@@ -27,7 +27,7 @@ def run_in_fork(log_dir: Path, spawner: int) -> int:
     """The exit code of a job process whose supervisor is gone and whose spawner is *spawner*."""
     order = Order(
         job_id="J", plan_id="J", phase="noop", attempt=1, handler="os:abort", title="agents job J", timeout=9.0,
-        grace=9.0, state_root="", log_dir=str(log_dir), log_limit=1,
+        grace=9.0, state_root="", log_dir=str(log_dir), log_limit=1, limits={},
     )  # fmt: skip
     ours, theirs = socket.socketpair()
     ours.close()
