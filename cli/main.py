@@ -114,6 +114,7 @@ cli = Agents(
         "worker": _group("worker", "Start and stop the workers that run jobs.", _WORKER),
         "config": _group("config", "Look at the configuration and change it.", _CONFIG),
         "diagnostics": Entry("agentsd.cli.diagnostics", "Check everything and list every process."),
+        "metrics": Entry("agentsd.cli.metrics", "Print numbers for monitoring, for Prometheus."),
         "cleanup": Entry("agentsd.cli.cleanup", "Remove sandboxes and files that nothing needs."),
         "demo": Entry(
             "agentsd.cli.demo.command", "See it work, in a directory of its own, in a few seconds."

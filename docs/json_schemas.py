@@ -206,6 +206,25 @@ DATA: dict[str, Schema] = {
         },
         more=True,
     ),
+    "metrics": one_of(
+        of(
+            {
+                "metrics": each(
+                    of(
+                        {
+                            "name": TEXT,
+                            "type": TEXT,
+                            "help": TEXT,
+                            "samples": each(
+                                of({"name": TEXT, "labels": {"type": "object"}, "value": NUMBER})
+                            ),
+                        }
+                    )
+                )
+            }
+        ),
+        of({"path": TEXT, "metrics": WHOLE}),
+    ),
     "cleanup": of({"removed": each(LEFTOVER), "unknown": each(LEFTOVER), "dry_run": FLAG}, more=True),
     "demo": of({"seconds": NUMBER, "left_behind": each(TEXT)}, more=True),
 }
