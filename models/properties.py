@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.world import ALIVE, TERMINAL, Side, World
+from models.world import ALIVE, TERMINAL, Supervisor, World
 
 
 def claimed_at_most_once(world: World) -> bool:
@@ -68,14 +68,14 @@ INVARIANTS: tuple[Callable[[World], bool], ...] = (
 def all_is_well_at_last(world: World) -> bool:
     """With a supervisor up: every job has ended and no process of any is left.
 
-    A handler that never returns runs on, unless its cancel was asked for. With none up, only the next start can write ends; but unless supervisor and spawner were both killed, no
-    process is left even so.
+    A handler that never returns runs on, unless its cancel was asked for. With none up, only the next start
+    can write ends; but no job process is left even so.
     """
     someone = any(supervisor.life == "up" for supervisor in world.supervisors)
     if someone:
         return all(
             job.status in TERMINAL
-            and not any(_is_alive(supervisor.sides[number]) for supervisor in world.supervisors)
+            and not any(_is_left(supervisor, number) for supervisor in world.supervisors)
             for number, job in enumerate(world.jobs)
             if not _may_run_on(world, number)
         )
@@ -87,8 +87,10 @@ def all_is_well_at_last(world: World) -> bool:
     )
 
 
-def _is_alive(side: Side) -> bool:
-    return side.leader in ALIVE or side.orphan
+def _is_left(supervisor: Supervisor, number: int) -> bool:
+    """Whether a process of a job is left. One that waits for go is as harmless as its stopped supervisor."""
+    side = supervisor.sides[number]
+    return side.leader == "runs" or side.orphan or (side.leader == "waits" and supervisor.life != "paused")
 
 
 def _may_run_on(world: World, number: int) -> bool:
