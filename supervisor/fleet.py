@@ -142,7 +142,12 @@ class Fleet:
         if running.end_asked:
             self._end_without_process(running, *_ENDED_BEFORE_FORK[running.end_asked])
         elif running.fork_attempts >= FORK_TRIES:
-            self._end_without_process(running, AsyncJobStatus.FAILED, Reason.SPAWN_FAILED, f"fork: {error}")
+            self._end_without_process(
+                running,
+                AsyncJobStatus.FAILED,
+                Reason.SPAWN_FAILED,
+                f"No process could be started for it in {FORK_TRIES} tries: {error}.",
+            )
         else:
             pause = FIRST_FORK_PAUSE * 2 ** (running.fork_attempts - 1)
             self.listener(about("fork_failed", running.job, "warning", error=error, again_in=pause))

@@ -9,6 +9,8 @@ import orjson
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason
 from agentsd.store.claims import Ending
 from agentsd.store.jobs import NewJob, successor_of
+from agentsd.store.units import format_bytes
+from agentsd.supervisor import sentences
 from agentsd.supervisor.running import RunningJob
 from agentsd.workers.frames import Kind
 
@@ -56,44 +58,38 @@ def _decide(running: RunningJob, facts: dict[str, Any]) -> tuple[AsyncJobStatus,
         if kind is Kind.RESULT and not frame["token"] and exited_well:
             return AsyncJobStatus.SUCCEEDED, Reason.COMPLETED, None
         if kind is Kind.ERROR and not cause:
-            return AsyncJobStatus.FAILED, Reason(frame["reason"]), frame["error"]
+            return AsyncJobStatus.FAILED, Reason(frame["reason"]), _error(running, facts, frame["error"])
         cause = cause or frame.get("token") or frame.get("reason") or ""
     if facts.get("signal") == "SIGALRM":  # the backstop: its spawner was stopped when the deadline came
         cause = cause or "timeout"
     if cause:
         status, reason = _CAUSES.get(cause, _CAUSES["cancelled"])
-        return status, reason, _sentence(running, reason)
+        return status, reason, sentences.about_cause(running, facts, reason)
+    if facts.get("signal") == "SIGKILL" and (facts.get("oom_kills") or facts.get("oom_suspicion")):
+        return AsyncJobStatus.FAILED, Reason.OUT_OF_MEMORY, sentences.about_memory(facts)
     if facts.get("signal"):
-        return AsyncJobStatus.FAILED, Reason.SIGNALLED, f"The job process was ended by {facts['signal']}."
-    problem = f" ({running.frame_problem})" if running.frame_problem else ""
-    return (
-        AsyncJobStatus.FAILED,
-        Reason.EXITED,
-        f"The job process ended with exit code {facts.get('exit_code')} and without a result{problem}.",
-    )
+        return AsyncJobStatus.FAILED, Reason.SIGNALLED, sentences.about_signal(running, facts)
+    return AsyncJobStatus.FAILED, Reason.EXITED, sentences.about_exit(running, facts)
 
 
-def _sentence(running: RunningJob, reason: Reason) -> str:
-    match reason:
-        case Reason.CANCELLED:
-            request = running.cancel
-            who = f" by {request.by}" if request else " by a SIGTERM from outside"
-            why = f": {request.why}" if request and request.why else ""
-            return f"Cancelled{who}{why}."
-        case Reason.TIMEOUT:
-            return f"It ran longer than its timeout of {running.timeout:g} s."
-        case Reason.INTERRUPTED:
-            return "The worker was shut down before it was done."
-        case Reason.OUTPUT_LIMIT:
-            return "It wrote more output than async.log_limit allows."
-        case _:
-            return "The spawner of its worker died, and the job with it."
+def _error(running: RunningJob, facts: dict[str, Any], error: str) -> str:
+    """What a handler has raised, and what may have led to it."""
+    if facts.get("oom_kills"):
+        return f"{error} The kernel has killed processes of it because memory ran out."
+    if error.startswith("MemoryError") and "memory" in running.limits:
+        return f"{error} (each process of it may have {format_bytes(running.limits['memory'])}: async.memory_limit)"
+    return error
 
 
 def _detail(running: RunningJob, facts: dict[str, Any], status: AsyncJobStatus) -> dict[str, JSON]:
     detail: dict[str, JSON] = {}
     if facts.get("stages"):
         detail["ladder"] = facts["stages"]
+    for name in ("stack", "oom_kills", "oom_suspicion"):
+        if facts.get(name):
+            detail[name] = facts[name]
+    if running.unkillable:
+        detail["unkillable"] = running.unkillable
     if running.cancel is not None and status is AsyncJobStatus.CANCELLED:
         detail["cancelled_by"] = running.cancel.by
         detail["why"] = running.cancel.why or None

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from agentsd.cli.framework import current_output, define
+from agentsd.cli.job.reach import Member, tree_of, unkillable, what_a_cancel_hits
+from agentsd.cli.job.waiting import why_waiting
 from agentsd.cli.session import find_job, session
-from agentsd.cli.words import ago, count, took
-from agentsd.cli.worker.health import seen_workers
+from agentsd.cli.words import ago, took
 from agentsd.errors import ExitCode
-from agentsd.model import PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, JobEvent, Reason
+from agentsd.model import AsyncJob, AsyncJobStatus, JobEvent, Reason
 from agentsd.store.logs import last_text
 from agentsd.store.units import format_bytes, format_seconds
 
@@ -46,55 +47,36 @@ def command(job: str) -> ExitCode:
     """Say in words where JOB stands or how it ended: what, when, who, why, and what to do."""
     with session() as client:
         found = client.get(find_job(client, job))
-        sentences = [*explain(client, found)]
+        tree = tree_of(client, found) if found.status is AsyncJobStatus.RUNNING else []
+        sentences = [*explain(client, found, tree)]
         last = last_text(client.state.job_logs(found.job_id), 5)
     if last and found.status in (AsyncJobStatus.FAILED, AsyncJobStatus.CANCELLED):
         sentences += ["Its last output was:", *(f"    {line}" for line in last)]
-    data = {"job_id": found.job_id, "status": found.status, "reason": found.reason, "explanation": sentences}
+    data = {
+        "job_id": found.job_id,
+        "status": found.status,
+        "reason": found.reason,
+        "explanation": sentences,
+        "processes": [member.to_json() for member in tree],
+    }
     return current_output().result(data, lambda: sentences)
 
 
-def explain(client: Client, job: AsyncJob) -> Iterable[str]:
+def explain(client: Client, job: AsyncJob, tree: Iterable[Member] = ()) -> Iterable[str]:
     """Sentences about one job."""
     of_plan = f" of plan {job.plan_id}" if job.plan_id != job.job_id else ""
     yield f"Job {job.job_id} is the {job.phase}{of_plan}, attempt {job.attempt}, queued {ago(job.created_at)} ago."
     if job.retry_of:
         yield f"It follows job {job.retry_of}."
     if job.status is AsyncJobStatus.QUEUED:
-        yield from _waiting(client, job)
+        yield from why_waiting(client, job)
     elif job.status is AsyncJobStatus.RUNNING:
-        yield from _running(client, job)
+        yield from _running(client, job, tree)
     else:
         yield from _ended(client, job)
 
 
-def _waiting(client: Client, job: AsyncJob) -> Iterable[str]:
-    if job.schema_version > PAYLOAD_VERSION:
-        yield (
-            f"It waits for a newer worker: its payload has version {job.schema_version}, and this agentsd "
-            f"knows {PAYLOAD_VERSION}. Upgrade agentsd where the workers run."
-        )
-        return
-    if job.held_at is not None:
-        yield f"{job.held_by} has held it for {ago(job.held_at)}. agents job release {job.job_id} lets it start."
-    if job.waits_for is not None:
-        awaited = client.get(job.waits_for)
-        yield f"It starts when job {awaited.job_id} has succeeded, which is {awaited.status}."
-    if job.held_at is not None or job.waits_for is not None:
-        return
-    workers = [row for row, health in seen_workers(client) if health != "dead"]
-    if not workers:
-        yield "It waits because no worker is running. Start one: agents worker start"
-        return
-    waiting = client.list(statuses=[AsyncJobStatus.QUEUED])
-    before = sum((-each.priority, each.created_at) < (-job.priority, job.created_at) for each in waiting)
-    busy, slots = sum(worker.running for worker in workers), sum(worker.max_workers for worker in workers)
-    yield f"It waits for a free slot: {busy} of {slots} are taken, and {count(before, 'job')} of the queue come first."
-    if all(worker.state == "draining" for worker in workers):
-        yield "Every worker is stopping and takes no more jobs."
-
-
-def _running(client: Client, job: AsyncJob) -> Iterable[str]:
+def _running(client: Client, job: AsyncJob, tree: Iterable[Member]) -> Iterable[str]:
     alive = any(worker.worker_id == job.worker_id for worker in client.live_workers())
     yield f"It has been running for {took(job)} in process {job.pid} of worker {job.worker_id}."
     if not alive:
@@ -102,6 +84,9 @@ def _running(client: Client, job: AsyncJob) -> Iterable[str]:
     if job.cancel_requested_at:
         why = f" ({job.cancel_reason})" if job.cancel_reason else ""
         yield f"{job.cancel_requested_by} asked to cancel it {ago(job.cancel_requested_at)} ago{why}."
+    if stuck := unkillable(client, job):
+        yield f"It cannot end: {stuck}"
+    yield from what_a_cancel_hits(tree)
 
 
 def _ended(client: Client, job: AsyncJob) -> Iterable[str]:
@@ -123,10 +108,13 @@ def _ended(client: Client, job: AsyncJob) -> Iterable[str]:
 
 
 def _ladder(event: JobEvent) -> Iterable[str]:
-    """What was done to end it, stage by stage."""
+    """What was done to end it, stage by stage, and where it hung."""
     stages = cast("list[dict[str, str]]", event.detail.get("ladder", []))
     if stages:
         yield "To end it: " + ", ".join(f"{stage['stage']} at {stage['at']}" for stage in stages) + "."
+    if stack := event.detail.get("stack"):
+        yield "Its stack was, the innermost call first:"
+        yield from (f"    {line.strip()}" for line in str(stack).splitlines() if line.strip())
 
 
 def _successor(client: Client, job: AsyncJob) -> AsyncJob | None:

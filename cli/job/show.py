@@ -17,7 +17,7 @@ from agentsd.store.logs import last_text
 from agentsd.store.units import format_bytes, format_seconds
 
 LAST_LINES = 10
-SAID_ELSEWHERE = frozenset({"last_lines", "requested", "error", "exit_code", "signal"})
+SAID_ELSEWHERE = frozenset({"last_lines", "stack", "requested", "error", "exit_code", "signal"})
 """Details of events that the rest of the page shows."""
 
 
@@ -90,3 +90,6 @@ def event_lines(event: JobEvent) -> Iterable[str]:
         if name in SAID_ELSEWHERE or value is None:
             continue
         yield f"      {name}: {value if isinstance(value, str) else json_text(value)}"
+    if stack := event.detail.get("stack"):
+        yield "      stack:"
+        yield from (f"        {line}" for line in str(stack).splitlines())
