@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agentsd.cli.checks.finding import ERROR, OK, WARNING, Finding, Seen
-from agentsd.cli.checks.surroundings import check_config, check_containment, check_disk, check_git
+from agentsd.cli.checks.surroundings import check_config, check_disk, check_git
 from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import paint, table
 from agentsd.cli.shapes import worker_item
@@ -18,6 +18,7 @@ from agentsd.store.paths import StateDir, state_dir
 from agentsd.store.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
+    from agentsd.store.settings import Settings
     from agentsd.supervisor.client import Client
 
 PROCESS_HEADINGS = ("PID", "ROLE", "STATE", "AGE", "CPU", "RSS", "TITLE")
@@ -55,7 +56,7 @@ def examine() -> Report:
     """Look at everything; whatever cannot be looked at is a finding, not an error."""
     report = Report()
     settings, report.findings = check_config()
-    report.findings += [check_git(), *check_containment()]
+    report.findings.append(check_git())
     try:
         state = state_dir()
         report.findings.append(check_disk(state.root))
@@ -65,12 +66,12 @@ def examine() -> Report:
     return report
 
 
-def _examine_store(report: Report, state: StateDir, settings: object) -> None:
+def _examine_store(report: Report, state: StateDir, settings: Settings) -> None:
     from agentsd.supervisor.client import connect  # noqa: PLC0415 - opens the store
 
-    with connect(state, settings) as client:  # pyright: ignore[reportArgumentType]
+    with connect(state, settings) as client:
         _examine_rows(report, client)
-        _examine_processes(report, client)
+        _examine_processes(report, client, settings)
 
 
 def _examine_rows(report: Report, client: Client) -> None:
@@ -84,11 +85,13 @@ def _examine_rows(report: Report, client: Client) -> None:
     report.findings += found
 
 
-def _examine_processes(report: Report, client: Client) -> None:
-    from agentsd.cli.checks import processes  # noqa: PLC0415 - psutil takes 10 ms to load
+def _examine_processes(report: Report, client: Client, settings: Settings) -> None:
+    from agentsd.cli.checks import containment, processes  # noqa: PLC0415 - psutil takes 10 ms to load
 
     report.workers, found = processes.check_workers(client)
     report.findings += found
+    report.findings += containment.check_containment([row for row, _ in report.workers], settings.containment)
+    report.findings += containment.check_unkillable(client)
     running = client.list(statuses=[AsyncJobStatus.RUNNING])
     report.processes = processes.list_processes([row for row, _ in report.workers], running)
     report.orphans = processes.find_orphans(client, report.processes)

@@ -15,6 +15,7 @@ from agentsd.cli.worker.health import seen_workers
 from agentsd.model import AsyncJob, AsyncJobStatus, Worker
 from agentsd.store import workers
 from agentsd.supervisor.takeover import is_dead
+from agentsd.workers.cgroup import find_worker_groups, processes_in
 from agentsd.workers.process import MARKER, start_ticks
 
 if TYPE_CHECKING:
@@ -83,15 +84,22 @@ def _look(process: psutil.Process, role: str, depth: int, worker: Worker, job: A
 
 
 def find_orphans(client: Client, listed: Iterable[Seen]) -> list[Seen]:
-    """Processes that carry the marker of a worker of this store which is no more, or of none's tree."""
+    """Processes with the marker, or in the control group, of a worker of this store which is no more."""
     ours = {row.worker_id: row for row in workers.list_workers(client.db, include_ended=True)}
     known = {each.pid for each in listed} | {os.getpid()}
+    in_groups = {
+        pid: row
+        for row in ours.values()
+        if row.ended_at is None and is_dead(row)
+        for group in find_worker_groups(row.worker_id)
+        for pid in processes_in(group)
+    }
     orphans: list[Seen] = []
     for process in psutil.process_iter():
         try:
             if process.pid in known or process.uids().real != os.getuid():
                 continue
-            row = ours.get(process.environ().get(MARKER, ""))
+            row = in_groups.get(process.pid) or ours.get(process.environ().get(MARKER, ""))
             if row is not None and is_dead(row) and (start_ticks(process.pid) or 0) >= row.pid_start:
                 orphans.append(_look(process, "orphan", 0, row, None))
         except psutil.Error:

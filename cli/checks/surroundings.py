@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from agentsd.cli.checks.finding import ERROR, OK, WARNING, Finding
@@ -46,13 +43,3 @@ def check_git() -> Finding:
     except AgentsError as error:
         return Finding("git", WARNING, str(error))
     return Finding("git", OK, "git " + ".".join(map(str, version())))
-
-
-def check_containment() -> Iterable[Finding]:
-    """By what means the processes of a job are found and ended."""
-    if sys.platform != "linux":
-        yield Finding("containment", WARNING, "process groups only: daemons can escape on this system")
-        return
-    pidfd = hasattr(os, "pidfd_open")
-    words = "subreaper and parent-death signal" + (", pidfd" if pidfd else "")
-    yield Finding("containment", OK if pidfd else WARNING, words)

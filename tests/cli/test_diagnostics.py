@@ -16,7 +16,7 @@ from support.patience import eventually
 from support.supervisor import Supervisor
 from support.world import World
 
-from agentsd.cli.checks import surroundings
+from agentsd.cli.checks import containment, surroundings
 from agentsd.errors import SandboxError
 from agentsd.store import health
 
@@ -195,7 +195,7 @@ def test_other_systems_are_told_what_they_lack(monkeypatch: pytest.MonkeyPatch) 
     """There a daemon can escape."""
     monkeypatch.setattr("sys.platform", "darwin")
 
-    assert [each.level for each in surroundings.check_containment()] == ["warning"]
+    assert [each.level for each in containment.check_containment([], "auto")] == ["warning"]
 
 
 def test_cleanup_removes_what_nothing_needs(agents: Agents, home: Home, project: Path) -> None:
