@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from agentsd.errors import ApplyConflictError, ConflictError, SandboxError
+from agentsd.faults import reach
 from agentsd.model import JSON
 from agentsd.plans import changes, journal, lifecycle, refs, sandbox, snapshot, writes
 from agentsd.plans.changes import Difference
@@ -173,9 +174,13 @@ def _continued(repository: Repository, begun: Journal, merge: Merge) -> Journal:
 def _write(repository: Repository, state_root: Path, entry: Journal, writer: writes.Writer) -> None:
     refs.pin(repository.git, refs.apply_ref(entry.plan_id, "before"), entry.before)
     refs.pin(repository.git, refs.apply_ref(entry.plan_id, "after"), entry.after)
+    reach("apply.prepared")
     entry.begin(state_root)
+    reach("apply.begun")
     writer.write()
+    reach("apply.written")
     entry.finish(state_root)
+    reach("apply.finished")
 
 
 def _remove_sandboxes(repository: Repository, state_root: Path, plan_id: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentsd.errors import SandboxError
+from agentsd.faults import reach
 from agentsd.model import JSON
 from agentsd.plans import changes, refs, snapshot
 from agentsd.plans.changes import ChangeSet, Difference
@@ -40,12 +41,15 @@ def capture(repository: Repository, state_root: Path, box: Sandbox) -> Captured:
         raise SandboxError(f"{box.root} is gone, so there is nothing to capture.")
     strategy = STRATEGIES[box.strategy]
     git, index = strategy.view(repository, box)
+    reach("capture.begin")
     with snapshot.scratch(state_root) as folder:
         private = snapshot.seeded(git, index, box.base, folder)
         ignored = _count_ignored(private, box)
         commit, refused = _commit(private, box)
     ref = refs.job_ref(box.plan_id, box.job_id, "result")
+    reach("capture.committed")
     strategy.publish(repository, git, commit, ref)
+    reach("capture.published")
     found = changes.between(repository.git, box.base, commit)
     return Captured(commit=commit, ref=ref, changes=found, ignored=ignored, refused=refused)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentsd.errors import AgentsError, SandboxError
+from agentsd.faults import reach
 from agentsd.plans import refs, sandbox, snapshot
 from agentsd.plans.include import bring
 from agentsd.plans.repository import Repository, refuse_unready
@@ -22,11 +23,14 @@ def create(repository: Repository, state_root: Path, request: Request) -> Sandbo
     box = sandbox.planned(repository, state_root, request, commit)
     box.save()
     try:
+        reach("sandbox.recorded")
         STRATEGIES[request.strategy].make(repository, box)
+        reach("sandbox.made")
         _require_complete(repository, box)
         included = bring(repository, box.path, request.include, state_root)
         box = replace(box, included=included, complete=True)
         box.save()
+        reach("sandbox.complete")
     except (AgentsError, OSError) as error:
         remove(repository, box)
         raise SandboxError(f"The sandbox could not be made: {error}") from error

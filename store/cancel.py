@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentsd.errors import InvalidTransitionError, NotFoundError
+from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.store import dependents, events, plans
 from agentsd.store.database import Transaction
@@ -24,6 +25,7 @@ def request_cancel(tx: Transaction, job_id: str, *, why: str = "", signal: str |
     """
     by = tx.actor.by
     values = {"now": tx.now, "by": by, "why": why or None, "signal": signal, "job_id": job_id}
+    reach("cancel.request")
     rows = tx.execute(_CANCEL_QUEUED, values)
     if rows:
         job = job_from_row(rows[0])

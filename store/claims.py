@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agentsd.faults import reach
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Reason
 from agentsd.store import dependents, events, plans
 from agentsd.store.database import Database, Transaction
@@ -70,11 +71,15 @@ class CancelRequest:
 
 def claim(tx: Transaction, worker_id: str, limit: int) -> list[AsyncJob]:
     """Take up to *limit* queued jobs, first those of high priority, then the oldest. Atomic."""
+    reach("claim.begin")
     rows = tx.execute(
         CLAIM, {"worker_id": worker_id, "now": tx.now, "version": PAYLOAD_VERSION, "limit": limit}
     )
     # RETURNING gives the rows in the order of the table, not in that of the inner SELECT.
-    return sorted((_claimed(tx, row) for row in rows), key=lambda job: -job.priority)
+    claimed = sorted((_claimed(tx, row) for row in rows), key=lambda job: -job.priority)
+    if claimed:
+        reach("claim.commit")
+    return claimed
 
 
 def claim_one(tx: Transaction, worker_id: str, job_id: str) -> AsyncJob | None:
@@ -101,6 +106,7 @@ def something_is_queued(db: Database) -> bool:
 
 def mark_started(tx: Transaction, job: AsyncJob, worker_id: str, pid: int, pid_start: int) -> bool:
     """Store the identity of a job's process, before its handler may begin. False: ownership lost."""
+    reach("start.store")
     return bool(tx.change(_START, (pid, pid_start, tx.now, job.job_id, worker_id)))
 
 
@@ -140,6 +146,7 @@ def finish(tx: Transaction, ending: Ending, worker_id: str) -> AsyncJob | None:
     recorded as an event.
     """
     job = ending.job
+    reach("finish.begin")
     found = tx.execute(
         _FINISH,
         (
@@ -170,6 +177,7 @@ def finish(tx: Transaction, ending: Ending, worker_id: str) -> AsyncJob | None:
         {**ending.detail, **_facts(ending)},
     )
     plans.end_phase(tx, job.plan_id, job.phase, ending.status)
+    reach("finish.commit")
     # A cancel may have been asked for after the job had died and before its owner could read that: whoever
     # asked was told that it is noted, so nothing of this job is tried again.
     if ending.successor is None or found[0][0] is not None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import peewee
 
 from agentsd.errors import StoreBusyError, StoreError
+from agentsd.faults import reach
 from agentsd.model import utc_now
 from agentsd.store.filesystem import refuse_network_filesystem
 from agentsd.store.mutex import WriterMutex
@@ -103,6 +104,7 @@ class Database:
             raise
 
     def _open(self) -> None:
+        reach("open.begin")
         refuse_network_filesystem(self.state.root)
         with _signals_held_back():
             held = self._acquire_for_opening()
@@ -110,6 +112,7 @@ class Database:
                 self.peewee.connect()
                 self.connection: sqlite3.Connection = self.peewee.connection()
                 self._verify_pragmas()
+                reach("open.connected")
                 if needs_upgrade(self.connection, self.state.database):
                     if not held:
                         self.mutex.acquire(MUTEX_PATIENCE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from agentsd.errors import ConflictError, NotFoundError
+from agentsd.faults import reach
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, Reason
 from agentsd.store import events, plans
 from agentsd.store.database import Database, Transaction
@@ -63,7 +64,10 @@ def enqueue_once(db: Database, job: NewJob) -> tuple[AsyncJob, bool]:
     """As :func:`enqueue`; also whether the job is new, as with a ``key`` it may be the active one of that key."""
     with db.write() as tx:
         active = active_of_key(tx, job.key)
-        return (active, False) if active else (insert(tx, job), True)
+        found = (active, False) if active else (insert(tx, job), True)
+        reach("enqueue.commit")
+    reach("enqueue.committed")
+    return found
 
 
 def active_of_key(tx: Transaction, key: str | None) -> AsyncJob | None:
@@ -77,6 +81,7 @@ def active_of_key(tx: Transaction, key: str | None) -> AsyncJob | None:
 def insert(tx: Transaction, job: NewJob) -> AsyncJob:
     """Put one job into the queue, with its first event, in an open transaction."""
     job_id = new_id()
+    reach("enqueue.insert")
     row = tx.execute(
         _INSERT,
         (
@@ -96,6 +101,7 @@ def insert(tx: Transaction, job: NewJob) -> AsyncJob:
             job.key,
         ),
     )[0]
+    reach("enqueue.inserted")
     events.record(tx, job_id, None, AsyncJobStatus.QUEUED, detail=_origin(job))
     return job_from_row(row)
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from agentsd.faults import reach
 from agentsd.store import workers
 from agentsd.store.database import Database, Transaction
 from agentsd.store.paths import StateDir
@@ -37,14 +38,17 @@ def remove_logs(state: StateDir, job_ids: Iterable[str]) -> None:
 
     Logs go before rows: if this process is killed in between, the next prune finds the rows again.
     """
+    reach("prune.begin")
     for job_id in job_ids:
         shutil.rmtree(state.job_logs(job_id), ignore_errors=True)
 
 
 def delete(tx: Transaction, job_ids: Iterable[str], before: str) -> None:
     """Delete jobs that have ended, their events, and supervisors that ended before the time *before*."""
+    reach("prune.logs")
     tx.connection.executemany("DELETE FROM async_jobs WHERE job_id = ?", [(job_id,) for job_id in job_ids])
     workers.prune(tx, before)
+    reach("prune.commit")
 
 
 def prune(db: Database, before: str) -> int:
@@ -55,6 +59,7 @@ def prune(db: Database, before: str) -> int:
         remove_logs(db.state, gone)
         with db.write() as tx:
             delete(tx, gone, before)
+        reach("prune.committed")
         total += len(gone)
         if len(gone) < SLICE:
             return total

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agentsd.errors import StoreError, StoreVersionError
+from agentsd.faults import reach
 from agentsd.store.schema import APPLICATION_ID, INDEXES, TRIGGERS, execute_all
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -47,6 +48,7 @@ def upgrade(database: Any) -> None:
     # Only the first opener pays for the import.
     from playhouse.migrations import Runner  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
 
+    reach("migrate.begin")
     with database.atomic():
         runner: Any = Runner(database, str(MIGRATIONS), table_name=HISTORY_TABLE)
         runner.up()
@@ -57,3 +59,5 @@ def upgrade(database: Any) -> None:
             database.execute_sql(f'DROP {kind} "{name}"')
         execute_all(database, (*INDEXES, *TRIGGERS))
         database.execute_sql(f"PRAGMA user_version = {latest_version()}")
+        reach("migrate.commit")
+    reach("migrate.committed")

@@ -16,6 +16,7 @@ from typing import Self, TypedDict, Unpack
 import orjson
 
 from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
+from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
 from agentsd.store import bulk, cancel, events, jobs, plans, steering, workers
 from agentsd.store.database import Database, open_store
@@ -262,6 +263,8 @@ class Client:
         wanted = _signal_name(signal)
         with self.db.write() as tx:
             job = cancel.request_cancel(tx, job_id, why=reason, signal=wanted)
+            reach("cancel.commit")
+        reach("cancel.committed")
         if job.status.is_terminal or job.worker_id is None:
             return CancelOutcome(job, acknowledged=True)
         owner = workers.get(self.db, job.worker_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Protocol
 
+from agentsd.faults import reach
 from agentsd.model import AsyncJob
 from agentsd.store import retention, workers
 from agentsd.store.claims import something_is_queued
@@ -75,6 +76,7 @@ class Duties:
     def _beat(self) -> None:
         """Say that this supervisor lives, and ask its spawner whether it does."""
         self._worker.timers.set("beat", self._beat_interval(), self._beat)
+        reach("beat.begin")
         if not self._worker.db.is_still_there():
             self.give_up(f"{self._worker.state.database} was moved, deleted or replaced.")
         self._worker.ledger.beat_due = True
@@ -136,9 +138,11 @@ class Duties:
 
     def _bury(self, dead: Dead, left: list[AsyncJob]) -> None:
         """First end what is left of its jobs, round by round; then write their ends."""
+        reach("reap.judged")
         if remnants.is_reachable(dead.worker) and remnants.end_round(dead.worker, left):
             self._again(dead, left)
             return
+        reach("reap.swept")
         try:
             with self._worker.db.try_write() as tx:
                 if tx is None:
@@ -152,6 +156,7 @@ class Duties:
         self._burying.discard(dead.worker.worker_id)
         if buried is None:
             return
+        reach("reap.committed")
         self._worker.listener(
             Notice("worker_reaped", {"worker_id": dead.worker.worker_id, "reason": dead.reason}, "warning")
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from agentsd.errors import BadPayloadError
+from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason
 from agentsd.store.claims import CancelRequest, Ending
 from agentsd.store.settings import Settings
@@ -63,6 +64,7 @@ class Fleet:
         theirs = running.open_channel()
         assert running.channel is not None  # noqa: S101 - open_channel has just made it
         self.selector.register(running.channel, selectors.EVENT_READ, lambda: self._read(running))
+        reach("fork.order")
         self.spawner.fork(self.book.order(running), running.order_body, theirs)
         running.stage = Stage.ORDERED
 
@@ -88,7 +90,9 @@ class Fleet:
         if running.stage is Stage.FORKED and self.spawner is not None:
             running.stage = Stage.GOING
             self.spawner.arm(running.job.job_id, time.monotonic())
+            reach("start.go")
             running.go()
+            reach("start.gone")
             self.listener(about("job_started", running.job, pid=running.pid))
 
     def disown(self, running: RunningJob) -> None:
@@ -104,6 +108,7 @@ class Fleet:
         running = self.running.get(message.get("job_id", ""))
         match message["op"]:
             case "forked" if running is not None:
+                reach("start.heard")
                 running.pid, running.pid_start, running.stage = message["pid"], message["start"], Stage.FORKED
                 self.ledger.starts.append(running)
             case "fork_failed" if running is not None:
@@ -163,6 +168,7 @@ class Fleet:
         """Nothing is left of the job's tree: its end can be written."""
         self._read(running)
         self._unwatch(running)
+        reach("finish.heard")
         if running in self.ledger.starts:  # it died before its identity was stored
             self.ledger.starts.remove(running)
         running.ended, running.stage = message, Stage.ENDED
@@ -205,6 +211,7 @@ class Fleet:
 
     def cancel(self, running: RunningJob, request: CancelRequest) -> None:
         """Somebody wants this job to end."""
+        reach("cancel.heard")
         running.cancel = request
         self.ledger.beat_due = True  # whoever asked sees that this supervisor has heard
         first = signal.Signals[f"SIG{request.signal}"] if request.signal else signal.SIGTERM

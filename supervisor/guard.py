@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from agentsd.faults import reach
 from agentsd.model import JSON
 from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.notices import Listener, Notice
@@ -105,6 +106,7 @@ class SpawnerGuard:
     def _mourn(self) -> None:
         """The spawner is gone: first end what it leaves, round by round, then start another."""
         self._selector.unregister(self.spawner.link)
+        reach("mourn.begin")
         if not self._expected_end:
             self._deaths.append(time.monotonic())
             self._listener(Notice("spawner_lost", {"pid": self.spawner.pid}, "warning"))
@@ -117,6 +119,7 @@ class SpawnerGuard:
         if not self.spawner.has_ended() or self._kill_group() or self._end_adopted():
             self._timers.set("mourn", ROUND_PAUSE, self._mourn_round)
             return
+        reach("mourn.swept")
         self.spawner.forget()
         self._bury_jobs()
         if len(self._deaths) == MOST_DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN:
@@ -124,6 +127,7 @@ class SpawnerGuard:
             self.given_up = True
             return
         self.spawner = self._start()
+        reach("mourn.restarted")
         self.fleet.ledger.spawner_pid = self.spawner.pid
         self.fleet.order_all(self.spawner)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import peewee
 
+from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob
 from agentsd.store import claims, workers
 from agentsd.store.claims import CancelRequest, Ending
@@ -84,6 +85,7 @@ class Ledger:
         except (sqlite3.Error, peewee.PeeweeException, OSError) as error:
             self.problem = str(error.__context__ or error)
             return None
+        self._reach(written)
         self._forget_written(written)
         return written
 
@@ -109,6 +111,7 @@ class Ledger:
         if self.limits:
             workers.set_limit(tx, self.worker_id, *self.limits)
         if self.beat_due or self.endings or written.claimed:  # what it runs and has done is never out of date
+            reach("beat.write")
             written.row_is_ours = workers.beat(
                 tx,
                 self.worker_id,
@@ -117,6 +120,16 @@ class Ledger:
                 state=state,
             )
         return written
+
+    def _reach(self, written: Written) -> None:
+        """What was written is durable, and nothing is done about it yet."""
+        for point, jobs in (
+            ("claim.committed", written.claimed),
+            ("start.stored", written.started),
+            ("finish.committed", written.finished),
+        ):
+            if jobs:
+                reach(point)
 
     def last_words(self, tx: claims.Transaction) -> bool:
         """Write the ends that are left; returns whether this supervisor owns no running job any more."""

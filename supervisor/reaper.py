@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store import claims, jobs, workers
 from agentsd.store.database import Database, Transaction
@@ -93,6 +94,7 @@ def bury(
     buried = [job for job in left if job.job_id in owned]
     for job in buried:
         claims.finish(tx, _ending(dead, job, owned[job.job_id], max_attempts), dead.worker.worker_id)
+    reach("reap.commit")
     return buried
 
 

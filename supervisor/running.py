@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob
 from agentsd.store.claims import CancelRequest
 from agentsd.workers.child import GO
@@ -98,7 +99,8 @@ class RunningJob:
     def _take(self, kind: Kind, body: bytes) -> None:
         if kind is Kind.PROGRESS:
             self.progress, self.progress_is_new = body.decode(), True
-        elif self.last_frame is None:  # the first word is the last: a handler's child may hold the channel
+        elif self.last_frame is None:
+            reach("result.heard")  # the first word is the last: a handler's child may hold the channel
             self.last_frame = (kind, orjson.loads(body))
 
     def close_channel(self) -> None:

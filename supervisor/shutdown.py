@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 
+from agentsd.faults import reach
 from agentsd.store.settings import Settings
 from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.notices import Listener, Notice
@@ -48,6 +49,7 @@ class Shutdown:
     def step(self, settings: Settings) -> None:
         """One more signal (or the end of a stage's time): go one stage further."""
         self._stage += 1
+        reach("shutdown.step")
         self._listener(Notice("stopping", {"stage": min(self._stage, _LAST), "running": self._running()}))
         match self._stage:
             case 1:

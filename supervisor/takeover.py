@@ -7,6 +7,7 @@ import signal
 import time
 
 from agentsd.errors import ConflictError
+from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store import claims, jobs, workers
 from agentsd.store.database import Database
@@ -32,10 +33,12 @@ def bury_owner(db: Database, settings: Settings, job: AsyncJob, owner: Worker | 
     if owner is None:
         raise ConflictError(f"Job {job.job_id} is running, but its worker {job.worker_id} has no row.")
     left = jobs_of(db, owner.worker_id)
+    reach("takeover.begin")
     if remnants.is_reachable(owner) and not remnants.end_all(owner, left, PATIENCE):
         raise ConflictError(
             f"Processes of the dead worker {owner.worker_id} do not end. `agents diagnostics` lists them."
         )
+    reach("takeover.swept")
     with db.write() as tx:
         buried = bury(tx, Dead(owner, gone=True), left, max_attempts=settings.max_attempts)
     if buried is None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from signal import SIGUSR1, SIGUSR2
 
 import agentsd
+from agentsd.faults import reach
 from agentsd.model import Worker, utc_now
 from agentsd.store import workers
 from agentsd.store.database import Actor, open_store
@@ -145,14 +146,18 @@ class AsyncWorker:
 
     def _stop(self) -> None:
         """Trees first, then the row, then the store."""
+        reach("stop.begin")
         self.guard.finish()
+        reach("stop.swept")
         for callback in self._callbacks:
             try:
                 callback()
             except Exception as error:  # noqa: BLE001 - one hook must not keep the others from running
                 self.listener(Notice("hook_failed", {"error": f"{type(error).__name__}: {error}"}, "error"))
         self.wakeup.close()
+        reach("stop.unregister")
         self._unregister()
+        reach("stop.unregistered")
         self.selector.close()
         self.listener(Notice("worker_stopped", {"worker_id": self.worker_id, "exit_code": self.exit_code}))
 

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 import orjson
 
 from agentsd.errors import ApplyConflictError, BadPayloadError, JobCancelled, StepFailedError
+from agentsd.faults import reach
 from agentsd.model import JSON, Reason
 from agentsd.workers import kernel, limits
 from agentsd.workers.board import Board
@@ -57,6 +58,7 @@ def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot
     """Never returns. Called in the child right after fork, with all signals blocked."""
     code = 1
     try:
+        reach("child.begin")
         channel = _become_job(order, channel_fd, slot, spawner)
         token = CancellationToken(lambda: board.cause(slot.number))
         _wait_for_go(channel)
@@ -76,6 +78,7 @@ def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> sock
     # The spawner may have died between fork and prctl: then the kernel will never send that signal.
     if os.getppid() != spawner:
         os._exit(1)
+    reach("child.session")
     os.setsid()
     kernel.adopt_orphans()
     slot.enter()
@@ -83,6 +86,7 @@ def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> sock
     for number in SPAWNER_IGNORES:
         signal.signal(number, signal.SIG_DFL)
     channel_fd = _keep_only(channel_fd, slot.stack)
+    reach("child.output")
     _open_output(Path(order.log_dir))
     set_title(order.title)
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel_fd)
@@ -115,6 +119,7 @@ def _open_output(log_dir: Path) -> None:
 
 def _wait_for_go(channel: socket.socket) -> None:
     """Wait until this process's identity is stored. End of file: the supervisor is gone, so is the job."""
+    reach("child.ready")
     if channel.recv(1) != GO:
         os._exit(1)
 
@@ -138,7 +143,9 @@ def _run(
         handler = load_handler(order.handler)
         with token.raising():
             token.raise_if_set()
+            reach("run.begin")
             result = handler(context)
+            reach("run.end")
     except JobCancelled as cancelled:
         # What the handler printed goes first: whoever sees the end also sees the output.
         kind, message, code = Kind.CANCELLED, {"reason": str(cancelled), "result": _partial(cancelled)}, 1
@@ -159,6 +166,7 @@ def _run(
         )
     _flush_output()
     writer.finish(kind, frame)
+    reach("result.sent")
     return code
 
 

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentsd.faults import reach
 from agentsd.model import utc_now
 from agentsd.workers.board import Board
 from agentsd.workers.child import SHIELD_LIMIT
@@ -91,10 +92,12 @@ class Leader:
             if self.slot.stack is not None:
                 self.slot.stack.ask(self.pid)
             return
+        reach("ladder.kill" if self.next_signal == signal.SIGKILL else "ladder.term")
         self._send(self.next_signal)
         if self.next_signal == signal.SIGKILL:
             self.due = None
         else:
+            reach("ladder.between")
             self._send(signal.SIGCONT)
             self.next_signal, self.stack_lead = signal.SIGKILL, min(LEAD, self.grace / 2)
             self.due = now + self.grace - self.stack_lead

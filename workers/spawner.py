@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from agentsd.faults import reach
 from agentsd.workers import cgroup, kernel
 from agentsd.workers.board import Board
 from agentsd.workers.child import SPAWNER_IGNORES, prepare, run_job
@@ -97,6 +98,7 @@ class Spawner:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
         try:
             slot = self._slot(number)
+            reach("fork.before")
             pid = os.fork()
             if pid == 0:
                 run_job(order, body, channel_fd, self._board, slot, self._pid)
@@ -122,6 +124,7 @@ class Spawner:
     def _adopt(self, order: Order, pid: int, slot: Slot) -> None:
         pidfd = -1
         try:
+            reach("fork.forked")
             pidfd = os.pidfd_open(pid) if LINUX else -1
             start = start_ticks(pid) or 0
         except OSError as error:  # no descriptor left: a child that nobody could wait for must not run
@@ -138,6 +141,7 @@ class Spawner:
         if pidfd >= 0:
             self._selector.register(pidfd, selectors.EVENT_READ, leader)
         self._link.post({"op": "forked", "job_id": order.job_id, "pid": pid, "start": leader.start})
+        reach("fork.told")
 
     # -- duties ------------------------------------------------------------------------------------
 
@@ -163,6 +167,7 @@ class Spawner:
                 self._selector.unregister(leader.pidfd)
                 os.close(leader.pidfd)
             leader.reap()
+            reach("sweep.begin")
             del self._by_pid[leader.pid]
             self._note_memory(leader)
             self._sweeper.begin(leader)
@@ -197,6 +202,7 @@ class Spawner:
         self._sweeper.told.clear()
 
     def _forget(self, leader: Leader) -> None:
+        reach("sweep.end")
         del self._leaders[leader.order.job_id]
         stack = leader.slot.stack.take() if leader.slot.stack is not None else ""
         leader.slot.leave()
@@ -214,6 +220,7 @@ class Spawner:
                 **(leader.exit or {}),
             }
         )
+        reach("sweep.told")
 
     def _flush(self) -> None:
         all_sent = self._link.flush()
@@ -225,7 +232,9 @@ class Spawner:
     def _end_everything(self) -> None:
         """The supervisor is gone: KILL every job process and all that any of them left, then go."""
         until = time.monotonic() + LAST_SWEEP
+        reach("orphans.begin")
         while self._kill_everything() and time.monotonic() < until:
+            reach("orphans.between")
             time.sleep(PAUSE)
         for slot in self._slots.values():
             slot.close()

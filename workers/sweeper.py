@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentsd.faults import reach
 from agentsd.model import JSON
 from agentsd.workers.leader import Leader
 from agentsd.workers.process import descendants, kill_identified, name, start_ticks, state
@@ -95,6 +96,8 @@ class Sweeper:
         for job_id in full:
             self._full.setdefault(job_id, now)
         strays = sweep_round({*self.known, *self._aside} if self._aside else self.known, self.list_children)
+        if strays:
+            reach("sweep.between")
         for pid in strays:
             if pid not in self._strays:
                 self._strays[pid] = Stray(now, frozenset(self.ended))
