@@ -57,6 +57,8 @@ _WORKER = {
     "drain": "Ask a worker to end when its jobs have ended.",
     "stop": "Ask a worker to stop.",
     "reload": "Ask a worker to read the configuration again.",
+    "check": "Say whether a worker lives, for monitors.",
+    "unit": "Print a systemd unit that runs a worker.",
 }
 _CONFIG = {
     "list": "List every key, its value and where that comes from.",

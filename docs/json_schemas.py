@@ -187,6 +187,16 @@ DATA: dict[str, Schema] = {
     "worker drain": ASKED,
     "worker stop": ASKED,
     "worker reload": ASKED,
+    "worker check": of(
+        {
+            "healthy": FLAG,
+            "problems": each(TEXT),
+            "workers": WHOLE,
+            "heartbeat_age_s": {"type": ["number", "null"]},
+            "oldest_wait_s": NUMBER,
+        }
+    ),
+    "worker unit": of({"kind": {"enum": ["systemd", "launchd"]}, "text": TEXT}),
     "config list": of({"keys": each(KEY)}),
     "config get": of({"key": KEY["properties"]["key"], "value": ANY, "source": TEXT}),
     "config set": of({"key": KEY["properties"]["key"], "value": ANY, "path": TEXT}),

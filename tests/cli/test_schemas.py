@@ -81,7 +81,8 @@ def play(agents: Agents, project: Path) -> Iterator[tuple[str, ...]]:
     agents("job", "enqueue", "noop", "--hold")
     yield ("job", "cancel", "--phase", "noop", "--status", "queued")
     yield ("job", "prune", "--older-than", "1 d")
-    yield from (("worker", "list", "--all"), ("diagnostics",), ("metrics",), ("cleanup",), ("demo",))
+    yield from (("worker", "check"), ("worker", "unit"), ("worker", "list", "--all"))
+    yield from (("diagnostics",), ("metrics",), ("cleanup",), ("demo",))
     key = "async.max_workers"
     yield from (
         ("config", "set", key, "2"),

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import subprocess
-from pathlib import Path
 
-import pytest
 from support.agents import Agents
 from support.home import Home
 from support.operator import AGENTS
 from support.patience import eventually
 from support.supervisor import Supervisor
 
-import agentsd.supervisor
-from agentsd.cli.worker.log import SENTENCES, WorkerLog, sentence
+from agentsd.cli.worker.events import sentence
+from agentsd.cli.worker.log import WorkerLog
 from agentsd.cli.worker.start import command as start
 from agentsd.supervisor.notices import Notice
 
@@ -114,36 +111,6 @@ def test_a_wrong_configuration_starts_no_worker(home: Home) -> None:
     )
 
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
-
-
-def test_every_notice_has_a_sentence() -> None:
-    """Whatever the supervisor may say, a person can read."""
-    told: set[str] = set()
-    for path in Path(agentsd.supervisor.__path__[0]).glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in ("Notice", "about")
-            ):
-                first = node.args[0]
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    told.add(first.value)
-
-    assert told - SENTENCES.keys() == set()
-
-
-FACTS = {
-    "worker_id": "W", "job_id": "J", "phase": "noop", "pid": 7, "slots": 2, "error": "why", "reason": "stuck",
-    "status": "failed", "next_job": "K", "by": "me", "again_in": 0.1, "problem": "p", "pids": [1, 2], "jobs": 3,
-    "stage": 2, "running": 1, "exit_code": 0,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("event", SENTENCES)
-def test_sentences_are_made_of_the_facts(event: str) -> None:
-    """None of them fails on what the supervisor tells."""
-    assert sentence(Notice(event, FACTS))
 
 
 def test_a_notice_without_words_is_shown_by_its_facts() -> None:
