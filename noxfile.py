@@ -23,7 +23,7 @@ nox.options.stop_on_first_error = False
 HERE = Path(__file__).parent
 ROOMS = ("cli", "plans", "store", "supervisor", "workers")
 PYTHON_FILES = (
-    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "models", "limits", "docs", "typings", "examples", "noxfile.py",
+    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "guards", "models", "limits", "soak", "docs", "typings", "examples", "noxfile.py",
 )  # fmt: skip
 COVERAGE_FLOOR = 97.0
 """Per cent of lines, and of branches, that tests have to reach."""
@@ -141,6 +141,13 @@ def limits(session: nox.Session) -> None:
     session.run(
         "python", "-m", "limits", "--json", "limits.json", *session.posargs, env={"PYTHONPATH": "features"}
     )
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Ten minutes (``-- --minutes N``) of random work and random kills; nothing may be lost, left or grown."""
+    install_under_test(session)
+    session.run("python", "-m", "soak", *session.posargs, env={"PYTHONPATH": "features"})
 
 
 BUILT: list[Path] = []

@@ -1,0 +1,5 @@
+"""Runs two supervisors under random work and random kills, and looks whether anything is lost, left or grown.
+
+``python -m soak [--minutes N] [--seed N]``. It ends with a table: what was done, what every promise says, and memory,
+descriptors, write-ahead log and latency at the end against the start.
+"""
