@@ -7,16 +7,17 @@ one wanted gives exactly the writes that are still missing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from agentsd.errors import ApplyConflictError, ConflictError, SandboxError
+from agentsd.errors import AgentsError, ApplyConflictError, ConflictError, SandboxError
 from agentsd.faults import reach
 from agentsd.model import JSON
-from agentsd.plans import changes, journal, lifecycle, refs, sandbox, snapshot, writes
+from agentsd.plans import changes, journal, lifecycle, refs, sandbox, snapshot, standing, writes
 from agentsd.plans.changes import Difference
 from agentsd.plans.execute import order_of
 from agentsd.plans.frozen import FrozenPlan
@@ -26,8 +27,10 @@ from agentsd.plans.lock import repository_lock
 from agentsd.plans.merge import Merge, merge_into_project
 from agentsd.plans.ports import JobPort
 from agentsd.plans.repository import Repository, open_repository, refuse_unready
+from agentsd.plans.standing import Signature
 
 _TRIES = 5
+_TELL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +56,13 @@ def apply(job: JobPort) -> JSON:
     onto_current = payload.get("onto_current") is True
     wish = Wish(plan_id=order.plan_id, plan=order.plan, result=order.latest, onto_current=onto_current)
     repository = _open(job.state_root, wish)
+    job.progress({"doing": "merging"})
     with repository_lock(repository, job.state_root, token=job.token):
         with _prepared(repository, job.state_root, wish) as (entry, writer, resumed):
             job.token.raise_if_set()
+            writer.on_progress = _progress(job)
             with job.shield():
-                _write(repository, job.state_root, entry, writer)
+                _write(repository, job.state_root, entry, writer, resumed=resumed)
         if job.options.get("sandbox_cleanup", "on_apply") != "manual":
             _remove_sandboxes(repository, job.state_root, wish.plan_id)
     written = len(writer.operations)
@@ -94,7 +99,7 @@ def _prepared(
         writes.sweep(repository.work_tree, begun.operations)
     with snapshot.scratch(state_root) as folder:
         merge, seen = _settled_merge(repository, state_root, wish, begun)
-        if problems := writes.obstacles(repository.work_tree, merge.operations):
+        if problems := standing.obstacles(repository.work_tree, merge.operations):
             raise ApplyConflictError(problems)
         staged = writes.stage(repository.git, merge.after, merge.operations, folder)
         entry = _continued(repository, begun, merge) if begun else _entry(repository, wish, merge)
@@ -110,11 +115,11 @@ def _refuse_branch(repository: Repository, wish: Wish) -> None:
 
 def _settled_merge(
     repository: Repository, state_root: Path, wish: Wish, begun: Journal | None
-) -> tuple[Merge, dict[str, writes.Signature]]:
+) -> tuple[Merge, dict[str, Signature]]:
     """A merge with a project that did not change while it was made, and the files' signatures."""
     for _ in range(_TRIES):
         merge = _merge(repository, state_root, wish, begun)
-        seen = {each.path: writes.signature(repository.work_tree, each.path) for each in merge.operations}
+        seen = {each.path: standing.signature(repository.work_tree, each.path) for each in merge.operations}
         again = snapshot.of_project(repository, state_root, parents=[], message="agentsd: check")
         if repository.git.text("rev-parse", f"{merge.before}^{{tree}}") == again.tree:
             return merge, seen
@@ -133,7 +138,7 @@ def _merge(repository: Repository, state_root: Path, wish: Wish, begun: Journal 
     missing = [
         each
         for each in merge.operations
-        if not (each.old is None and each.new and writes.stands_already(git, each.path, each.new))
+        if not (each.old is None and each.new and standing.stands_already(git, each.path, each.new))
     ]
     return replace(merge, operations=tuple(missing))
 
@@ -152,13 +157,16 @@ def _entry(repository: Repository, wish: Wish, merge: Merge) -> Journal:
         before=merge.before,
         after=merge.after,
         operations=merge.operations,
+        folders=standing.missing_folders(repository.work_tree, merge.operations),
     )
 
 
 def _continued(repository: Repository, begun: Journal, merge: Merge) -> Journal:
     """The journal of a resumed apply: what a revert has to restore is what stood before the *first* one.
 
-    Where the user edited a file in between, the edited file is what stood before.
+    Where the user edited a file in between, the edited file is what stood before. So *before* becomes the project
+    without anything applied, not as it stands: half applied, it would lack what the next apply, should this one be
+    killed too, takes for the merge base, and git could collect what a revert needs.
     """
     now = changes.entries(repository.git, merge.before)
     first = {each.path: each for each in begun.operations}
@@ -168,19 +176,45 @@ def _continued(repository: Repository, begun: Journal, merge: Merge) -> Journal:
         untouched = earlier is not None and now.get(each.path) in (earlier.old, earlier.new)
         old = earlier.old if earlier is not None and untouched else each.old
         combined[each.path] = Difference(each.path, old, each.new)
-    return replace(begun, before=merge.before, after=merge.after, operations=tuple(combined.values()))
+    return replace(
+        begun,
+        before=merge.clean,
+        after=merge.after,
+        operations=tuple(combined.values()),
+        folders=tuple({*begun.folders, *standing.missing_folders(repository.work_tree, merge.operations)}),
+    )
 
 
-def _write(repository: Repository, state_root: Path, entry: Journal, writer: writes.Writer) -> None:
+def _write(
+    repository: Repository, state_root: Path, entry: Journal, writer: writes.Writer, *, resumed: bool
+) -> None:
     refs.pin(repository.git, refs.apply_ref(entry.plan_id, "before"), entry.before)
     refs.pin(repository.git, refs.apply_ref(entry.plan_id, "after"), entry.after)
     reach("apply.prepared")
     entry.begin(state_root)
     reach("apply.begun")
-    writer.write()
+    try:
+        writer.write()
+    except AgentsError:
+        if not writer.written and not resumed:
+            entry.withdraw(state_root)
+        raise
     reach("apply.written")
     entry.finish(state_root)
     reach("apply.finished")
+
+
+def _progress(job: JobPort) -> writes.OnProgress:
+    """Tell how far the writing is, but not more often than a person can read it."""
+    said = 0.0
+
+    def tell(doing: str, done: int, total: int) -> None:
+        nonlocal said
+        if done == total or time.monotonic() - said >= _TELL_SECONDS:
+            said = time.monotonic()
+            job.progress({"doing": doing, "done": done, "total": total, "what": "files"})
+
+    return tell
 
 
 def _remove_sandboxes(repository: Repository, state_root: Path, plan_id: str) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+_FEW, _THREADS = 8, 15
 
 TEMPORARY_PATTERN = ".agentsd-*.tmp"
 """What the names of our temporary files look like. Snapshots leave them out."""
@@ -31,6 +34,43 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             temporary.unlink()
         raise
     sync_folders([path.parent])
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Make the content of *paths* durable. OSError.
+
+    Side by side, as the file system then commits many of them at once: thousands take a quarter of the time. Not by
+    syncfs, which waits for what everybody else has written, too.
+    """
+    every = list(paths)
+    waiting, errors = iter(every), list[OSError]()
+
+    def work() -> None:
+        for path in waiting:
+            try:
+                _sync(path)
+            except OSError as error:
+                errors.append(error)
+
+    helpers = [threading.Thread(target=work) for _ in range(_THREADS if len(every) > _FEW else 0)]
+    begun: list[threading.Thread] = []
+    with suppress(RuntimeError):  # no thread to be had: this one does it all
+        for helper in helpers:
+            helper.start()
+            begun.append(helper)
+    work()
+    for helper in begun:
+        helper.join()
+    if errors:
+        raise errors[0]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folders(folders: Iterable[Path]) -> None:

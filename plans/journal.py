@@ -1,7 +1,8 @@
 """What an apply is doing, written down before it begins.
 
 While ``<state>/apply/<plan>.json`` exists, the apply has begun and not finished. When it has, the file becomes
-``<plan>.applied.json``, which a revert needs.
+``<plan>.applied.json``, which a revert needs. When that has put everything back, the file becomes
+``<plan>.reverted.json`` until the store knows: killed in between, the next revert only tells the store.
 """
 
 from __future__ import annotations
@@ -27,12 +28,19 @@ class Journal:
     before: str
     after: str
     operations: tuple[Difference, ...]
+    folders: tuple[str, ...] = ()
+    """Folders that were not there before; a revert takes away what is empty of them."""
 
     def begin(self, state_root: Path) -> None:
         """Write the journal, durably. From here on the apply has begun."""
         path = active_path(state_root, self.plan_id)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_durably(path, json.dumps(self._to_json()).encode())
+        reverted_path(state_root, self.plan_id).unlink(missing_ok=True)
+
+    def withdraw(self, state_root: Path) -> None:
+        """Say that nothing was written after all."""
+        active_path(state_root, self.plan_id).unlink()
 
     def finish(self, state_root: Path) -> None:
         """Say that everything is written."""
@@ -51,6 +59,7 @@ class Journal:
                 {"path": each.path, "old": _pair(each.old), "new": _pair(each.new)}
                 for each in self.operations
             ],
+            "folders": list(self.folders),
         }
 
 
@@ -62,6 +71,11 @@ def active_path(state_root: Path, plan_id: str) -> Path:
 def applied_path(state_root: Path, plan_id: str) -> Path:
     """Where the journal of a finished apply is."""
     return state_root / "apply" / f"{plan_id}.applied.json"
+
+
+def reverted_path(state_root: Path, plan_id: str) -> Path:
+    """Where the journal of an apply is that was put back, until the store knows."""
+    return state_root / "apply" / f"{plan_id}.reverted.json"
 
 
 def unfinished(state_root: Path, plan_id: str) -> Journal | None:
@@ -82,10 +96,24 @@ def latest(state_root: Path, plan_id: str) -> Journal | None:
     return unfinished(state_root, plan_id) or _read(applied_path(state_root, plan_id))
 
 
+def put_back(state_root: Path, plan_id: str) -> None:
+    """Say that everything is as it was before the apply."""
+    applied, active = applied_path(state_root, plan_id), active_path(state_root, plan_id)
+    if active.exists() and applied.exists():
+        applied.unlink()  # the active one goes on from it and knows what it knew
+    (active if active.exists() else applied).replace(reverted_path(state_root, plan_id))
+    sync_folders([active.parent])
+
+
+def is_put_back(state_root: Path, plan_id: str) -> bool:
+    """Whether the plan's apply was put back, and the store may not know."""
+    return reverted_path(state_root, plan_id).exists()
+
+
 def forget(state_root: Path, plan_id: str) -> None:
     """Remove what is known about the plan's apply."""
-    for path in (active_path(state_root, plan_id), applied_path(state_root, plan_id)):
-        path.unlink(missing_ok=True)
+    for path in (active_path, applied_path, reverted_path):
+        path(state_root, plan_id).unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Journal | None:
@@ -101,6 +129,7 @@ def _read(path: Path) -> Journal | None:
             before=data["before"],
             after=data["after"],
             operations=operations,
+            folders=tuple(data.get("folders", ())),
         )
     except FileNotFoundError:
         return None

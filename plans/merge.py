@@ -16,9 +16,13 @@ from agentsd.plans.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A merge that is ready to be written: *before* is the project as it stands, *after* as it shall be."""
+    """A merge that is ready to be written: *before* is the project as it stands, *after* as it shall be.
+
+    *clean* is the project as it would stand had no earlier apply written anything.
+    """
 
     before: str
+    clean: str
     after: str
     operations: tuple[Difference, ...]
 
@@ -35,11 +39,11 @@ def merge_into_project(
     now = snapshot.of_project(repository, state_root, parents=[base], message="agentsd: before the apply")
     ours = _without(git, now.commit, base, written, state_root) if written else now.commit
     tree = merge_trees(git, ours, theirs)
-    after = snapshot.commit(git, tree, [now.commit, theirs], "agentsd: after the apply")
+    after = snapshot.commit(git, tree, [ours, theirs], "agentsd: after the apply")
     operations = tuple(differences(git, now.tree, tree))
     if links := [difference.path for difference in operations if difference.is_gitlink]:
         raise ApplyConflictError([("nested repository", shown(path)) for path in links])
-    return Merge(now.commit, after, operations)
+    return Merge(now.commit, ours, after, operations)
 
 
 def _without(git: Git, commit: str, base: str, written: Sequence[Difference], state_root: Path) -> str:

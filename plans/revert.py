@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from agentsd.errors import ApplyConflictError, ConflictError
 from agentsd.model import JSON
-from agentsd.plans import changes, journal, snapshot, writes
+from agentsd.plans import changes, journal, snapshot, standing, writes
 from agentsd.plans.changes import Difference, Entry
 from agentsd.plans.git import shown
 from agentsd.plans.journal import Journal
@@ -14,25 +15,54 @@ from agentsd.plans.lock import repository_lock
 from agentsd.plans.repository import Repository, open_repository
 
 
-def revert(state_root: Path, plan_id: str) -> dict[str, JSON]:
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+def revert(
+    state_root: Path,
+    plan_id: str,
+    *,
+    settle: Callable[[], None] = _nobody,
+    on_progress: writes.OnProgress = writes.silent,
+) -> dict[str, JSON]:
     """Undo the apply of a plan, finished or cut short; running it again after a crash goes on.
 
-    ConflictError if it was never applied, ApplyConflictError (and nothing written) if a file was changed since.
+    *settle* stores that the plan is not applied any more. It is called under the repository's lock, after the last
+    file and before the journal is forgotten: killed at any instant, running it again ends the same.
+    ConflictError if the plan was never applied, ApplyConflictError (and nothing written) if a file was changed since,
+    ProjectWriteError if the disk refuses.
     """
+    if journal.is_put_back(state_root, plan_id):
+        return _settle(state_root, plan_id, settle, [])
+    entry = _entry(state_root, plan_id)
+    repository = open_repository(Path(entry.project), state_root)
+    with repository_lock(repository, state_root), snapshot.scratch(state_root) as folder:
+        entry = _entry(state_root, plan_id)  # somebody else may have been quicker
+        writes.sweep(repository.work_tree, entry.operations)
+        back = _operations(repository, state_root, entry)
+        seen = {each.path: standing.signature(repository.work_tree, each.path) for each in back}
+        if problems := standing.obstacles(repository.work_tree, back):
+            raise ApplyConflictError(problems)
+        staged = writes.stage(repository.git, entry.before, back, folder)
+        empties = frozenset(entry.folders)
+        writes.Writer(repository.work_tree, staged, back, seen, empties, on_progress).write()
+        writes.remove_empty(repository.work_tree, entry.folders)
+        journal.put_back(state_root, plan_id)
+        return _settle(state_root, plan_id, settle, [shown(each.path) for each in back])
+
+
+def _entry(state_root: Path, plan_id: str) -> Journal:
     entry = journal.latest(state_root, plan_id)
     if entry is None:
         raise ConflictError(f"Plan {plan_id} is not applied, so there is nothing to revert.")
-    repository = open_repository(Path(entry.project), state_root)
-    with repository_lock(repository, state_root), snapshot.scratch(state_root) as folder:
-        writes.sweep(repository.work_tree, entry.operations)
-        back = _operations(repository, state_root, entry)
-        seen = {each.path: writes.signature(repository.work_tree, each.path) for each in back}
-        if problems := writes.obstacles(repository.work_tree, back):
-            raise ApplyConflictError(problems)
-        staged = writes.stage(repository.git, entry.before, back, folder)
-        writes.Writer(repository.work_tree, staged, back, seen).write()
-        journal.forget(state_root, plan_id)
-    return {"kind": "reverted", "files": [{"path": shown(each.path)} for each in back], "empty": not back}
+    return entry
+
+
+def _settle(state_root: Path, plan_id: str, settle: Callable[[], None], files: list[str]) -> dict[str, JSON]:
+    settle()
+    journal.forget(state_root, plan_id)
+    return {"kind": "reverted", "files": [{"path": path} for path in files], "empty": not files}
 
 
 def _operations(repository: Repository, state_root: Path, entry: Journal) -> tuple[Difference, ...]:
@@ -59,7 +89,7 @@ def _current(repository: Repository, operation: Difference, listed: Entry | None
     if (
         listed is None
         and operation.new
-        and writes.stands_already(repository.git, operation.path, operation.new)
+        and standing.stands_already(repository.git, operation.path, operation.new)
     ):
         return operation.new
     return listed

@@ -1,7 +1,9 @@
-"""Writing operations into the project: all content is prepared first, then deletions, then whole files.
+"""Writing operations into the project: whole files, each by one rename.
 
-A file changes by one rename, so at every instant it is the old one or the new one. The index is not touched: the
-user sees ordinary unstaged changes.
+First all new content is written beside its targets and made durable, then files are deleted and renamed. So what
+is most likely to fail, a full disk, fails before anything is changed; and thousands of files are made durable together
+instead of one after the other. At every instant a file is the old one or the new one. The index is not touched:
+the user sees ordinary unstaged changes.
 """
 
 from __future__ import annotations
@@ -9,75 +11,143 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from agentsd.errors import ConflictError
-from agentsd.plans.changes import Difference, Entry
-from agentsd.plans.durable import TEMPORARY_PATTERN, sync_folders, temporary_beside
+from agentsd.errors import ConflictError, ProjectWriteError
+from agentsd.faults import reach
+from agentsd.plans.changes import Difference
+from agentsd.plans.durable import TEMPORARY_PATTERN, sync_files, sync_folders, temporary_beside
 from agentsd.plans.git import Git, nul_separated, shown
+from agentsd.plans.standing import Signature, signature
 
-Signature = tuple[int, ...] | None
-"""What tells a file from an edited one: inode, mode, size and times; None if there is none."""
+OnProgress = Callable[[str, int, int], None]
+"""Told what is being done, how many files are done, and of how many."""
 
 
-@dataclass(frozen=True, slots=True)
+def silent(_doing: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(slots=True)
 class Writer:
-    """Operations that are ready to be written into *root*. *staged* holds the new content."""
+    """Operations that are ready to be written into *root*. *staged* holds the new content.
+
+    *empties*: the folders that go when a deletion leaves them empty; None: every one, as with git.
+    """
 
     root: Path
     staged: Path
     operations: tuple[Difference, ...]
     seen: Mapping[str, Signature]
+    empties: frozenset[str] | None = None
+    on_progress: OnProgress = silent
+    written: int = 0
+    """How many files of the project are written or deleted so far."""
+    _at: str = ""
+    _temporaries: dict[str, Path] = field(default_factory=dict[str, Path])
+    _made: list[Path] = field(default_factory=list[Path])
+    _touched: set[Path] = field(default_factory=set[Path])
 
     def write(self) -> None:
-        """Write everything. ConflictError, with the rest unwritten, at a file that is edited meanwhile."""
-        touched: set[Path] = set()
-        for operation in self._ordered():
-            target = self.root / operation.path
-            if signature(self.root, operation.path) != self.seen[operation.path]:
-                raise ConflictError(
-                    f"{shown(operation.path)} was edited while the change was written. Apply again to go on."
-                )
-            if operation.new is None:
-                self._delete(target)
+        """Write everything.
+
+        ConflictError at a file that is edited meanwhile, ProjectWriteError where the disk or a permission refuses:
+        either way what is not written by then stays as it was.
+        """
+        deletions = [each for each in self.operations if each.new is None]
+        additions = [each for each in self.operations if each.new is not None]
+        try:
+            for each in self.operations:
+                self._refuse_edited(each)
+            self._prepare_all(additions, {each.path for each in deletions})
+            # Deletions first: a file may stand where a folder shall be.
+            self._change_all([*deletions, *additions])
+        except OSError as error:
+            total, problem = len(self.operations), error.strerror or str(error)
+            raise ProjectWriteError(shown(self._at), problem, written=self.written, total=total) from error
+        finally:
+            self._clear_away()
+
+    def _prepare_all(self, additions: Sequence[Difference], deleted: set[str]) -> None:
+        """Write the new content beside its targets, durably; but for those whose folder is a file as yet."""
+        for number, each in enumerate(additions):
+            self.on_progress("preparing", number, len(additions))
+            if deleted.isdisjoint(map(str, PurePosixPath(each.path).parents)):
+                self._prepare(each)
+        self._at = str(self.root)
+        sync_files(path for path in self._temporaries.values() if not path.is_symlink())
+        self.on_progress("preparing", len(additions), len(additions))
+
+    def _change_all(self, operations: Sequence[Difference]) -> None:
+        for number, each in enumerate(operations, start=1):
+            self._refuse_edited(each)
+            if each.new is None:
+                self._delete(each)
             else:
-                self._put(self.staged / operation.path, target)
-            touched.add(target.parent)
-        sync_folders(touched)
+                self._put(each)
+            self.written = number
+            reach("apply.between")
+            self._touched.add((self.root / each.path).parent)
+            self.on_progress("writing", number, len(operations))
+        sync_folders(self._touched)
 
-    def _ordered(self) -> Iterator[Difference]:
-        """Deletions first: a file may stand where a folder shall be."""
-        yield from (each for each in self.operations if each.new is None)
-        yield from (each for each in self.operations if each.new is not None)
+    def _refuse_edited(self, operation: Difference) -> None:
+        self._at = operation.path
+        if signature(self.root, operation.path) != self.seen[operation.path]:
+            raise ConflictError(
+                f"{shown(operation.path)} was edited while the change was written. Apply again to go on."
+            )
 
-    def _delete(self, target: Path) -> None:
+    def _prepare(self, operation: Difference) -> None:
+        self._at = operation.path
+        target, staged = self.root / operation.path, self.staged / operation.path
+        self._make_folder(target.parent)
+        temporary = self._temporaries[operation.path] = temporary_beside(target)
+        if staged.is_symlink():
+            temporary.symlink_to(staged.readlink())
+        else:
+            _copy_file(staged, temporary, target)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make *folder* and what is missing above it; each new name has to be made durable in its parent."""
+        if not folder.is_dir():
+            self._make_folder(folder.parent)
+            folder.mkdir()
+            self._made.append(folder)
+            self._touched.add(folder.parent)
+
+    def _delete(self, operation: Difference) -> None:
+        target = self.root / operation.path
         target.unlink()
-        for parent in target.parents:
-            if parent == self.root:
+        for parent in PurePosixPath(operation.path).parents:
+            if str(parent) == "." or (self.empties is not None and str(parent) not in self.empties):
                 break
             try:
-                parent.rmdir()
+                (self.root / parent).rmdir()
             except OSError:
                 break
 
-    def _put(self, staged: Path, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    def _put(self, operation: Difference) -> None:
+        if operation.path not in self._temporaries:
+            self._prepare(operation)
+            sync_files([self._temporaries[operation.path]])
+        target = self.root / operation.path
         if target.is_dir() and not target.is_symlink():
             _remove_empty(target)
-        temporary = temporary_beside(target)
-        try:
-            if staged.is_symlink():
-                temporary.symlink_to(staged.readlink())
-            else:
-                _copy_file(staged, temporary, target)
-            temporary.replace(target)
-        except BaseException:
+        self._temporaries[operation.path].replace(target)
+        del self._temporaries[operation.path]
+
+    def _clear_away(self) -> None:
+        """Remove what was prepared and not used."""
+        for temporary in self._temporaries.values():
             with suppress(OSError):
                 temporary.unlink()
-            raise
+        for folder in () if self.written else reversed(self._made):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def stage(git: Git, commit: str, operations: Sequence[Difference], folder: Path) -> Path:
@@ -98,19 +168,6 @@ def stage(git: Git, commit: str, operations: Sequence[Difference], folder: Path)
     return tree
 
 
-def signature(root: Path, path: str) -> Signature:
-    """The signature of what is at *path*, links not followed. A folder, or a path behind a link, is nothing."""
-    if any((root / parent).is_symlink() for parent in PurePosixPath(path).parents):
-        return None
-    try:
-        found = (root / path).lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if stat.S_ISDIR(found.st_mode):
-        return None
-    return (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
 def sweep(root: Path, operations: Sequence[Difference]) -> None:
     """Remove temporary files that an apply left in the project when it was killed."""
     for folder in {(root / each.path).parent for each in operations}:
@@ -119,53 +176,15 @@ def sweep(root: Path, operations: Sequence[Difference]) -> None:
                 temporary.unlink()
 
 
-def obstacles(root: Path, operations: Sequence[Difference]) -> list[tuple[str, str]]:
-    """What git does not know about and a write would destroy or follow: (kind, path) pairs."""
-    deleted = {each.path for each in operations if each.new is None}
-    found: list[tuple[str, str]] = []
-    for each in operations:
-        if each.new is not None and (kind := _obstacle(root, each, deleted)):
-            found.append((kind, shown(each.path)))
-    return found
-
-
-def _obstacle(root: Path, operation: Difference, deleted: set[str]) -> str:
-    for parent in reversed(PurePosixPath(operation.path).parents):
-        place = root / parent
-        if place.is_symlink() and str(parent) not in deleted:
-            return "symbolic link in the way"
-        if place.exists() and not place.is_dir() and str(parent) not in deleted:
-            return "ignored file in the way"
-    target = root / operation.path
-    if target.is_dir() and not target.is_symlink():
-        return "" if _will_be_empty(root, target, deleted) else "folder in the way"
-    return "ignored file in the way" if operation.old is None and signature(root, operation.path) else ""
-
-
-def _will_be_empty(root: Path, folder: Path, deleted: set[str]) -> bool:
-    for place, folders, files in os.walk(folder):
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        if any(str(Path(place, name).relative_to(root)) not in deleted for name in (*files, *links)):
-            return False
-    return True
-
-
-def stands_already(git: Git, path: str, entry: Entry) -> bool:
-    """Whether the project has at *path* what *entry* says. For files that git ignores and so does not list."""
-    target = (git.work_tree or git.cwd) / path
-    if target.is_symlink():
-        content = os.fsencode(target.readlink())
-        return entry.mode == "120000" and git.text("hash-object", "--stdin", stdin=content) == entry.oid
-    if not target.is_file():
-        return False
-    executable = bool(target.stat().st_mode & stat.S_IXUSR)
-    if entry.mode != ("100755" if executable else "100644"):
-        return False
-    return git.text("hash-object", f"--path={path}", "--stdin", stdin=target.read_bytes()) == entry.oid
+def remove_empty(root: Path, folders: Sequence[str]) -> None:
+    """Remove those of *folders* that are empty, inner ones first."""
+    for folder in sorted(folders, reverse=True):
+        with suppress(OSError):
+            (root / folder).rmdir()
 
 
 def _copy_file(staged: Path, temporary: Path, target: Path) -> None:
-    """Copy content durably. An existing file keeps its owner and its permissions but for the executable bit."""
+    """Copy content. An existing file keeps its owner and its permissions but for the executable bit."""
     mode = stat.S_IMODE(staged.stat().st_mode)
     owner: tuple[int, int] | None = None
     if target.is_file() and not target.is_symlink():
@@ -179,8 +198,6 @@ def _copy_file(staged: Path, temporary: Path, target: Path) -> None:
             with suppress(PermissionError):
                 os.fchown(file.fileno(), *owner)
         os.fchmod(file.fileno(), mode)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _remove_empty(folder: Path) -> None:

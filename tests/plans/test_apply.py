@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from support.plan_lab import Lab
+from support.plan_lab import Job, Lab
 
-from agentsd.errors import ApplyConflictError, ConflictError, GitError, JobCancelled, SandboxError
+from agentsd.errors import (
+    ApplyConflictError,
+    ConflictError,
+    GitError,
+    JobCancelled,
+    ProjectWriteError,
+    SandboxError,
+)
 from agentsd.model import JSON
-from agentsd.plans import journal, merge, snapshot, writes
+from agentsd.plans import durable, journal, merge, snapshot, standing, writes
 from agentsd.plans.apply import apply, check
 from agentsd.plans.changes import Difference, Entry
 from agentsd.plans.frozen import FrozenPlan
 from agentsd.plans.repository import open_repository
 from agentsd.plans.revert import revert
-from agentsd.plans.sandbox import recorded
+from agentsd.plans.sandbox import recorded, remove_tree
 
 MANY = "for n in 1 2 3 4 5; do echo $n > new$n; done; rm -r old; echo changed > README; ln -s README link"
 
@@ -298,9 +307,9 @@ def test_an_entry_is_compared_by_mode_and_content(lab: Lab) -> None:
     git = open_repository(lab.project, lab.state).git
     oid = lab.git("rev-parse", "HEAD:README")
 
-    assert writes.stands_already(git, "README", Entry("100644", oid))
-    assert not writes.stands_already(git, "README", Entry("100755", oid))
-    assert not writes.stands_already(git, "nothing", Entry("100644", oid))
+    assert standing.stands_already(git, "README", Entry("100644", oid))
+    assert not standing.stands_already(git, "README", Entry("100755", oid))
+    assert not standing.stands_already(git, "nothing", Entry("100644", oid))
 
 
 def test_a_folder_gives_way_to_a_file_and_back(lab: Lab) -> None:
@@ -401,10 +410,10 @@ def test_a_nested_repository_is_never_written(lab: Lab) -> None:
         lab.apply(plan, {**result, "result": theirs})
 
 
-def test_a_file_edited_during_the_apply_is_not_lost(lab: Lab) -> None:
+def test_a_file_edited_before_the_first_write_stops_the_apply(lab: Lab) -> None:
     plan, result = ready(lab)
     job = lab.job(plan, result)
-    repo = open_repository(lab.project, lab.state)
+    before = tree(lab)
 
     class Editing(writes.Writer):
         def write(self) -> None:
@@ -419,6 +428,36 @@ def test_a_file_edited_during_the_apply_is_not_lost(lab: Lab) -> None:
     finally:
         writes.Writer = real  # type: ignore[misc]
     assert lab.read("README") == "edited meanwhile\n"
+    assert journal.latest(lab.state, "PLAN") is None
+
+    with pytest.raises(ApplyConflictError):
+        lab.apply(plan, result)
+    assert lab.read("README") == "edited meanwhile\n"
+    lab.write({"README": "one\ntwo\nthree\n"})
+    assert tree(lab) == before
+    assert not lab.apply(plan, result)["resumed"]
+
+
+def once_prepared(act: Callable[[], None]) -> Callable[[JSON], None]:
+    """Do something when all new content is written beside its targets and nothing is changed yet."""
+
+    def on_progress(told: JSON) -> None:
+        if told.get("doing") == "preparing" and told["done"] == told["total"]:
+            act()
+
+    return on_progress
+
+
+def test_a_file_edited_during_the_apply_is_not_lost(lab: Lab) -> None:
+    plan, result = ready(lab)
+    job = lab.job(
+        plan, result, on_progress=once_prepared(lambda: lab.write({"README": "edited meanwhile\n"}))
+    )
+    repo = open_repository(lab.project, lab.state)
+
+    with pytest.raises(ConflictError, match="README was edited while the change was written"):
+        apply(job)
+    assert lab.read("README") == "edited meanwhile\n"
     assert journal.unfinished(lab.state, "PLAN")
     assert repo.git.maybe("rev-parse", "--verify", "refs/agents/PLAN/apply/before")
 
@@ -429,6 +468,109 @@ def test_a_file_edited_during_the_apply_is_not_lost(lab: Lab) -> None:
     lab.write({"README": "one\ntwo\nthree\n"})
     assert lab.apply(plan, result)["resumed"]
     assert lab.read("README") == "changed\n"
+
+
+def test_an_apply_tells_how_far_it_is(lab: Lab) -> None:
+    plan, result = ready(lab)
+    job = lab.job(plan, result)
+
+    apply(job)
+
+    assert job.told[0] == {"doing": "merging"}
+    assert job.told[-1] == {"doing": "writing", "done": 9, "total": 9, "what": "files"}
+
+
+@contextmanager
+def full_disk(size: int) -> Generator[None]:
+    """No file can grow beyond *size* bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class FullDiskJob(Job):
+    """A job whose disk is full as soon as it writes into the project."""
+
+    @contextmanager
+    def shield(self) -> Generator[None]:
+        """While held, files cannot grow beyond 64 KiB."""
+        with super().shield(), full_disk(65536):
+            yield
+
+
+def test_a_full_disk_leaves_the_project_as_it_was(lab: Lab) -> None:
+    plan, result = ready(lab, "mkdir n; head -c 200000 /dev/zero > n/large; echo x > n/zsmall; rm -r old; ls")
+    before = tree(lab)
+    job = lab.job(plan, result)
+
+    with pytest.raises(
+        ProjectWriteError, match=r"n/large cannot be written: File too large\. The project is as"
+    ):
+        apply(FullDiskJob(**{name: getattr(job, name) for name in ("job", "plan", "state_root", "log_dir")}))
+
+    assert tree(lab) == before
+    assert not (lab.project / "n").exists()
+    assert journal.latest(lab.state, "PLAN") is None
+    assert not lab.apply(plan, result)["resumed"]
+    assert (lab.project / "n" / "large").stat().st_size == 200_000
+
+
+def test_a_disk_that_fails_half_way_leaves_an_apply_that_goes_on(lab: Lab) -> None:
+    lab.write({"keep/.gitkeep": ""})
+    plan, result = ready(lab, "touch a keep/b; rm -r old")
+
+    def vanish() -> None:
+        remove_tree(lab.project / "keep")
+
+    with pytest.raises(
+        ProjectWriteError, match=r"keep/b cannot be written: No such file.*3 of 4 files are written"
+    ):
+        apply(lab.job(plan, result, on_progress=once_prepared(vanish)))
+
+    assert journal.unfinished(lab.state, "PLAN")
+    assert (lab.project / "a").exists()
+    assert list(lab.project.glob(".agentsd-*")) == []
+    lab.write({"keep/.gitkeep": ""})
+    assert lab.apply(plan, result)["resumed"]
+    assert tree(lab) == lab.git("rev-parse", f"{result['result']}^{{tree}}")
+
+
+def test_a_full_disk_leaves_a_revert_that_goes_on(lab: Lab) -> None:
+    lab.write({"large": "x" * 200_000})
+    plan, result = ready(lab, "rm large; echo changed > README; touch new")
+    before = tree(lab)
+    lab.apply(plan, result)
+    after = tree(lab)
+    repo = open_repository(lab.project, lab.state)
+
+    real = standing.obstacles
+    limits: list[AbstractContextManager[None]] = []
+
+    def then_full(_root: Path, _operations: object) -> list[tuple[str, str]]:
+        return []
+
+    def stage(*args: object) -> Path:
+        staged = real_stage(*args)  # type: ignore[arg-type]
+        limits.append(full_disk(65536))
+        limits[0].__enter__()
+        return staged
+
+    real_stage = writes.stage
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writes, "stage", stage)
+        patch.setattr(standing, "obstacles", then_full)
+        with pytest.raises(ProjectWriteError, match="large cannot be written"):
+            revert(lab.state, "PLAN")
+    limits[0].__exit__(None, None, None)
+
+    assert standing.obstacles is real
+    assert tree(lab) == after
+    assert repo.git.maybe("rev-parse", "--verify", "refs/agents/PLAN/apply/before")
+    revert(lab.state, "PLAN")
+    assert tree(lab) == before
 
 
 @pytest.mark.parametrize("number", range(1, 8))
@@ -446,6 +588,113 @@ def test_a_killed_apply_is_resumed(lab: Lab, event: str, number: int) -> None:
     assert lab.git("rev-parse", f"{result['result']}^{{tree}}") == tree(lab)
     assert list(lab.project.glob(".agentsd-*")) == []
     assert lab.untouchables() == before
+
+
+def in_a_child_that_dies(act: Callable[[], object]) -> None:
+    """Run *act*, which has to end with a kill -9 of itself."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+
+
+def die() -> None:
+    """Be killed, as by the kernel."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_apply_killed_before_its_first_write_leaves_nothing_behind(lab: Lab) -> None:
+    plan, result = ready(lab, "mkdir -p deep/er; touch deep/er/new; echo x > README")
+    before = tree(lab)
+    in_a_child_that_dies(lambda: apply(lab.job(plan, result, on_progress=once_prepared(die))))
+    assert list((lab.project / "deep" / "er").glob(".agentsd-*"))
+
+    revert(lab.state, "PLAN")
+
+    assert tree(lab) == before
+    assert sorted(path.name for path in lab.project.iterdir()) == [".git", "README", "old"]
+
+
+def test_a_revert_leaves_an_empty_folder_that_was_there_before(lab: Lab) -> None:
+    plan, result = ready(lab, "mkdir -p mine/deep; touch mine/deep/new")
+    (lab.project / "mine").mkdir()
+    lab.apply(plan, result)
+
+    revert(lab.state, "PLAN")
+
+    assert list((lab.project / "mine").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_revert_killed_around_the_store_is_run_again(lab: Lab, place: str) -> None:
+    plan, result = ready(lab)
+    before = tree(lab)
+    lab.apply(plan, result)
+    stored = lab.folder / "stored"
+
+    def settle() -> None:
+        if place == "after":
+            stored.touch()
+        die()
+
+    in_a_child_that_dies(lambda: revert(lab.state, "PLAN", settle=settle))
+    assert tree(lab) == before
+    assert journal.latest(lab.state, "PLAN") is None, "an apply begins afresh, and none counts as finished"
+    lab.write({"README": "mine since\n"})
+
+    report = revert(lab.state, "PLAN", settle=stored.touch)
+
+    assert (report["files"], report["empty"], stored.exists()) == ([], True, True)
+    assert lab.read("README") == "mine since\n"
+    with pytest.raises(ConflictError, match="is not applied"):
+        revert(lab.state, "PLAN")
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 9])
+def test_a_revert_killed_between_its_writes_goes_on(lab: Lab, number: int) -> None:
+    plan, result = ready(lab)
+    before = tree(lab)
+    lab.apply(plan, result)
+
+    def stop(doing: str, done: int, _total: int) -> None:
+        if (doing, done) == ("writing", number):
+            die()
+
+    in_a_child_that_dies(lambda: revert(lab.state, "PLAN", on_progress=stop))
+
+    assert len(revert(lab.state, "PLAN")["files"]) == 9 - number
+    assert tree(lab) == before
+
+
+def test_an_apply_that_is_killed_twice_where_a_file_becomes_a_folder_goes_on(lab: Lab) -> None:
+    lab.write({"swapped": "a file\n" * 9})
+    plan, result = ready(lab, "rm swapped; mkdir swapped; touch swapped/inside; touch zzz; rm -r old")
+    before = tree(lab)
+    assert killed_apply(lab, plan, result, "os.rename", 1)
+    assert not (lab.project / "swapped").is_file()
+    assert killed_apply(lab, plan, result, "os.rename", 1)
+    lab.git("gc", "--quiet", "--prune=now")
+
+    assert lab.apply(plan, result)["resumed"]
+
+    assert tree(lab) == lab.git("rev-parse", f"{result['result']}^{{tree}}")
+    revert(lab.state, "PLAN")
+    assert tree(lab) == before
+
+
+def test_a_new_apply_forgets_that_the_last_one_was_put_back(lab: Lab) -> None:
+    plan, result = ready(lab)
+    lab.apply(plan, result)
+    in_a_child_that_dies(lambda: revert(lab.state, "PLAN", settle=die))
+
+    lab.apply(plan, result)
+
+    assert not journal.is_put_back(lab.state, "PLAN")
+    assert len(revert(lab.state, "PLAN")["files"]) == 9
 
 
 @pytest.mark.parametrize("number", [1, 3, 6])
@@ -623,13 +872,35 @@ def test_a_write_that_fails_leaves_no_temporary_file(lab: Lab, tmp_path: Path) -
     operation = Difference("README/x", None, Entry("100644", "0"))
     writer = writes.Writer(lab.project, tmp_path / "nothing", (operation,), {"README/x": None})
 
-    with pytest.raises(OSError, match="README"):
+    with pytest.raises(ProjectWriteError, match="README/x cannot be written"):
         writer.write()
 
-    gone = Difference("made", None, Entry("100644", "0"))
-    with pytest.raises(OSError, match="nothing"):
-        writes.Writer(lab.project, tmp_path / "nothing", (gone,), {"made": None}).write()
+    gone = Difference("made/x", None, Entry("100644", "0"))
+    with pytest.raises(ProjectWriteError, match="made/x cannot be written: No such file"):
+        writes.Writer(lab.project, tmp_path / "nothing", (gone,), {"made/x": None}).write()
     assert sorted(path.name for path in lab.project.iterdir()) == [".git", "README"]
+
+
+def test_many_files_are_made_durable_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / str(number) for number in range(40)]
+    for path in paths:
+        path.touch()
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    durable.sync_files(paths)
+    assert len(synced) == 40
+
+    with pytest.raises(FileNotFoundError):
+        durable.sync_files([*paths, tmp_path / "nothing"])
+    assert len(synced) == 80
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    durable.sync_files(paths)
+    assert len(synced) == 120
 
 
 def test_the_journal_is_json_for_any_name(lab: Lab) -> None:

@@ -1,0 +1,83 @@
+"""What stands in the project where an apply or a revert is going to write."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from agentsd.plans.changes import Difference, Entry
+from agentsd.plans.git import Git, shown
+
+Signature = tuple[int, ...] | None
+"""What tells a file from an edited one: inode, mode, size and times; None if there is none."""
+
+
+def signature(root: Path, path: str) -> Signature:
+    """The signature of what is at *path*, links not followed. A folder, or a path behind a link, is nothing."""
+    top = os.fspath(root)
+    for end in (index for index, char in enumerate(path) if char == "/"):
+        if os.path.islink(f"{top}/{path[:end]}"):  # noqa: PTH114 - for thousands of files pathlib takes seconds
+            return None
+    try:
+        found = os.lstat(f"{top}/{path}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        return None
+    return (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def missing_folders(root: Path, operations: Sequence[Difference]) -> tuple[str, ...]:
+    """The folders that writing *operations* will make, outer ones first."""
+    needed = {str(parent) for each in operations if each.new for parent in PurePosixPath(each.path).parents}
+    return tuple(sorted(path for path in needed if not os.path.isdir(root / path)))  # noqa: PTH112 - see above
+
+
+def obstacles(root: Path, operations: Sequence[Difference]) -> list[tuple[str, str]]:
+    """What git does not know about and a write would destroy or follow: (kind, path) pairs."""
+    deleted = {each.path for each in operations if each.new is None}
+    found: list[tuple[str, str]] = []
+    for each in operations:
+        if each.new is not None and (kind := _obstacle(root, each, deleted)):
+            found.append((kind, shown(each.path)))
+    return found
+
+
+def _obstacle(root: Path, operation: Difference, deleted: set[str]) -> str:
+    for parent in reversed(PurePosixPath(operation.path).parents):
+        place = root / parent
+        if str(parent) in deleted or (place.is_dir() and not place.is_symlink()):
+            continue
+        if place.is_symlink():
+            return "symbolic link in the way"
+        if place.exists():
+            return "ignored file in the way"
+        break
+    target = root / operation.path
+    if target.is_dir() and not target.is_symlink():
+        return "" if _will_be_empty(root, target, deleted) else "folder in the way"
+    return "ignored file in the way" if operation.old is None and signature(root, operation.path) else ""
+
+
+def _will_be_empty(root: Path, folder: Path, deleted: set[str]) -> bool:
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        if any(str(Path(place, name).relative_to(root)) not in deleted for name in (*files, *links)):
+            return False
+    return True
+
+
+def stands_already(git: Git, path: str, entry: Entry) -> bool:
+    """Whether the project has at *path* what *entry* says. For files that git ignores and so does not list."""
+    target = (git.work_tree or git.cwd) / path
+    if target.is_symlink():
+        content = os.fsencode(target.readlink())
+        return entry.mode == "120000" and git.text("hash-object", "--stdin", stdin=content) == entry.oid
+    if not target.is_file():
+        return False
+    executable = bool(target.stat().st_mode & stat.S_IXUSR)
+    if entry.mode != ("100755" if executable else "100644"):
+        return False
+    return git.text("hash-object", f"--path={path}", "--stdin", stdin=target.read_bytes()) == entry.oid
