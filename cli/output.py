@@ -29,6 +29,7 @@ STYLES = {
     "green": "32",
     "yellow": "33",
     "blue": "34",
+    "magenta": "35",
     "cyan": "36",
 }
 

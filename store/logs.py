@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from agentsd.errors import InvalidInputError
@@ -88,16 +88,35 @@ def follow(
     """Yield ``(file, new bytes)`` as a job writes, until *ended* says so and everything was read.
 
     *only* restricts it to the file of that name; *skip* gives the offset at which to begin a file that
-    is already there. *ended* is asked before the last look, so that nothing written before is missed.
+    is already there.
     """
-    offsets = {path: skip(path) for path in log_files(directory)}
+    for _, path, data in follow_all({"": directory}, lambda _: ended(), skip=skip, wait=wait):
+        if only is None or path.name == only:
+            yield path, data
+
+
+def follow_all(
+    directories: Mapping[str, Path],
+    ended: Callable[[str], bool],
+    *,
+    skip: Callable[[Path], int] = lambda _path: 0,
+    wait: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[str, Path, bytes]]:
+    """As :func:`follow`, for several jobs at once: their directories by their names, which are yielded too.
+
+    *ended* is asked before the last look at a job's files, so that nothing written before is missed.
+    """
+    left = dict(directories)
+    offsets = {path: skip(path) for directory in left.values() for path in log_files(directory)}
     while True:
-        last_look = ended()
-        for path in log_files(directory):
-            if only is None or path.name == only:
+        over = [name for name in left if ended(name)]
+        for name, directory in left.items():
+            for path in log_files(directory):
                 for data in _new_bytes(path, offsets):
-                    yield path, data
-        if last_look:
+                    yield name, path, data
+        for name in over:
+            del left[name]
+        if not left:
             return
         wait(FOLLOW_INTERVAL)
 

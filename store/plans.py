@@ -23,6 +23,9 @@ _INSERT = f"INSERT INTO plans ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * l
 _HAS_RESULT = """SELECT 1 FROM async_jobs
 WHERE plan_id = ? AND phase = 'execute' AND status = 'succeeded' LIMIT 1"""
 
+_ACTIVE = """SELECT job_id FROM async_jobs
+WHERE plan_id = ? AND phase IN ('execute', 'apply') AND status IN ('queued', 'running') LIMIT 1"""
+
 
 def _plan(row: tuple[object, ...]) -> PlanRow:
     values = dict(zip(_COLUMNS, row, strict=True))
@@ -49,20 +52,27 @@ def resolve(db: Database, ident: str) -> str:
     return resolve_id(db, "plan", "plans", "plan_id", ident)
 
 
-def list_plans(db: Database, *, states: Iterable[str] = (), limit: int | None = None) -> list[PlanRow]:
-    """Plans, newest first."""
+def list_plans(
+    db: Database, *, states: Iterable[str] = (), since: str | None = None, limit: int | None = None
+) -> list[PlanRow]:
+    """Plans, newest first; *since* is the time before which none was made."""
     wanted = tuple(states)
-    where = f" WHERE state IN ({', '.join('?' * len(wanted))})" if wanted else ""
+    where = f" AND state IN ({', '.join('?' * len(wanted))})" if wanted else ""
     rows = db.read(
-        f"{_SELECT}{where} ORDER BY created_at DESC, plan_id DESC LIMIT ?",
-        (*wanted, -1 if limit is None else limit),
+        f"{_SELECT} WHERE created_at >= ?{where} ORDER BY created_at DESC, plan_id DESC LIMIT ?",
+        (since or "", *wanted, -1 if limit is None else limit),
     )
     return [_plan(row) for row in rows]
 
 
 def set_state(db: Database, plan_id: str, new: PlanState, allowed_from: Iterable[PlanState]) -> None:
-    """Move a plan by hand (discard, revert). Raises ConflictError if it is not in *allowed_from*."""
+    """Move a plan by hand (discard, revert).
+
+    Raises ConflictError if it is not in *allowed_from*, or if a job of it is active: that would move it on.
+    """
     with db.write() as tx:
+        if active := tx.execute(_ACTIVE, (plan_id,)):
+            raise ConflictError(f"Plan {plan_id} has an active job: {active[0][0]}. Cancel it first.")
         _move(tx, plan_id, new, frozenset(allowed_from))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from agentsd.cli.framework import current_output, define
+from agentsd.cli.framework import Since, current_output, define
 from agentsd.cli.output import Output, write_bytes
 from agentsd.cli.session import find_job, session
 from agentsd.errors import ExitCode
+from agentsd.model import TIME_FORMAT
 from agentsd.store import logs
 
 if TYPE_CHECKING:
@@ -21,33 +23,68 @@ if TYPE_CHECKING:
 @define(
     "logs",
     examples="""agents job logs 01JABCDE
-    agents job logs -f 01JABCDE
+    agents job logs -f 01JABCDE 01JBCDEF
     agents job logs 01JABCDE --step test --tail 20""",
 )
-@click.argument("job")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the jobs have ended.")
 @click.option("--step", help="Only the output of this step: its number, its name or its file.")
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="N", help="Begin with the last N lines of each file."
 )
-def command(job: str, follow: bool, step: str | None, tail: int | None) -> ExitCode:
-    """Show what JOB and its steps wrote, as they wrote it."""
+@click.option("--since", type=Since(), help="Only files written to since then: a time, or how long ago.")
+def command(
+    jobs: tuple[str, ...], follow: bool, step: str | None, tail: int | None, since: str | None
+) -> ExitCode:
+    """Show what every JOB and its steps wrote, as they wrote it.
+
+    Of several jobs each line begins with the end of the job's id and the step. The output is kept as it came,
+    without times, so --since chooses whole files: each step has its own.
+    """
     with session() as client:
-        return show_logs(client, find_job(client, job), follow=follow, step=step, tail=tail)
+        ids = [find_job(client, ident) for ident in jobs]
+        if len(ids) == 1:
+            return show_logs(client, ids[0], follow=follow, step=step, tail=tail, since=since)
+        from agentsd.cli.job.merged import show_merged  # noqa: PLC0415 - only for several
+
+        choose = chooser(step, since)
+        return show_merged(client, ids, follow=follow, choose=choose, new_files=step is None, tail=tail)
 
 
-def show_logs(client: Client, job_id: str, *, follow: bool, step: str | None, tail: int | None) -> ExitCode:
+def chooser(step: str | None, since: str | None) -> Callable[[Path], list[Path]]:
+    """What finds the files of a job that are wanted, in its directory. Raises InvalidInputError for no such step."""
+
+    def choose(directory: Path) -> list[Path]:
+        found = logs.log_files(directory) if step is None else [logs.step_log(directory, step)]
+        return [path for path in found if since is None or _written(path) >= since]
+
+    return choose
+
+
+def _written(path: Path) -> str:
+    """When a file was last written to, as the store writes times."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime(TIME_FORMAT)
+
+
+def show_logs(
+    client: Client,
+    job_id: str,
+    *,
+    follow: bool,
+    step: str | None,
+    tail: int | None,
+    since: str | None = None,
+) -> ExitCode:
     """Show the logs of one job. Raises InvalidInputError for a step that there is not."""
     output = current_output()
     client.get(job_id)
     directory = client.state.job_logs(job_id)
     if follow and output.form != "json":
-        _follow(client, job_id, output, step=step, tail=tail)
+        _follow(client, job_id, output, step=step, tail=tail, since=since)
         return ExitCode.OK
     if follow:
         client.wait(job_id)
-    chosen = logs.log_files(directory) if step is None else [logs.step_log(directory, step)]
-    contents = [(path, _content(path, tail)) for path in chosen]
+    contents = [(path, content(path, tail)) for path in chooser(step, since)(directory)]
     if output.is_table:
         show = _printer(several=len([data for _, data in contents if data]) > 1)
         for path, data in contents:
@@ -59,7 +96,8 @@ def show_logs(client: Client, job_id: str, *, follow: bool, step: str | None, ta
     return output.result({"job_id": job_id, "files": files}, list, items=files)
 
 
-def _content(path: Path, tail: int | None) -> bytes:
+def content(path: Path, tail: int | None) -> bytes:
+    """A file, or its last lines; nothing if it is gone."""
     if tail is not None:
         return logs.tail_lines(path, tail)
     return logs.tail_bytes(path, path.stat().st_size) if path.exists() else b""
@@ -78,18 +116,28 @@ def _printer(*, several: bool) -> Callable[[Path, bytes], None]:
     return show
 
 
-def _follow(client: Client, job_id: str, output: Output, *, step: str | None, tail: int | None) -> None:
+def skipper(tail: int | None, since: str | None) -> Callable[[Path], int]:
+    """What says at which byte to begin a file that is there when following begins."""
+
+    def skip(path: Path) -> int:
+        if since is not None and _written(path) < since:
+            return path.stat().st_size
+        return 0 if tail is None else path.stat().st_size - len(logs.tail_lines(path, tail))
+
+    return skip
+
+
+def _follow(
+    client: Client, job_id: str, output: Output, *, step: str | None, tail: int | None, since: str | None
+) -> None:
     directory = client.state.job_logs(job_id)
     only = None if step is None else logs.step_log(directory, step).name
     show = _printer(several=only is None)
 
-    def skip(path: Path) -> int:
-        return 0 if tail is None else path.stat().st_size - len(logs.tail_lines(path, tail))
-
     def has_ended() -> bool:
         return client.get(job_id).status.is_terminal
 
-    for path, data in logs.follow(directory, has_ended, only=only, skip=skip):
+    for path, data in logs.follow(directory, has_ended, only=only, skip=skipper(tail, since)):
         if output.is_table:
             show(path, data)
         else:

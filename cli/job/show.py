@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
 
 from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import json_text, paint, pairs
+from agentsd.cli.progress import step_lines, steps_of
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import job_object, parsed
-from agentsd.cli.words import STATE_STYLES, ago, took
+from agentsd.cli.words import STATE_STYLES, ago, seconds_between, took
 from agentsd.errors import ExitCode
-from agentsd.model import AsyncJob, JobEvent
+from agentsd.model import JSON, AsyncJob, JobEvent
 from agentsd.store.logs import last_text
 from agentsd.store.units import format_bytes, format_seconds
 
@@ -35,11 +36,14 @@ def command(job: str) -> ExitCode:
 def describe(job: AsyncJob, events: Iterable[JobEvent], last: list[str]) -> Iterable[str]:
     """Lines about one job."""
     yield from pairs(_facts(job))
+    steps = step_lines(parsed(job.progress))
+    if steps:
+        yield from ("", paint("Steps", "bold"), *steps)
     if job.result is not None:
         yield from ("", paint("Result", "bold"), *json_text(parsed(job.result), indent=True).splitlines())
     yield from ("", paint("History", "bold"))
     for event in events:
-        yield from event_lines(event)
+        yield from event_lines(event, job.created_at)
     if last:
         yield from ("", paint("Last output", "bold"), *(f"  {line}" for line in last))
 
@@ -71,7 +75,7 @@ def _facts(job: AsyncJob) -> Iterable[tuple[str, str]]:
         yield "cancel", f"requested at {job.cancel_requested_at} by {job.cancel_requested_by}"
         yield "because", job.cancel_reason or ""
     yield "payload", json_text(_data(job)) if _data(job) is not None else ""
-    yield "progress", job.progress or ""
+    yield "progress", "" if steps_of(parsed(job.progress)) else job.progress or ""
 
 
 def _data(job: AsyncJob) -> object:
@@ -79,17 +83,30 @@ def _data(job: AsyncJob) -> object:
     return envelope.get("data") if isinstance(envelope, dict) else envelope  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
-def event_lines(event: JobEvent) -> Iterable[str]:
-    """Lines about one event: when, what, why, who, and the details."""
+def event_lines(event: JobEvent, begin: str) -> Iterable[str]:
+    """Lines about one event: when, how long after *begin*, what, why, who, and the details."""
     reason = f" ({event.reason})" if event.reason else ""
     move = event.to_status or event.from_status or ""
     if event.from_status == event.to_status:
         move = str(event.detail.get("requested", event.detail.get("event", "noted")))
-    yield f"  {paint(event.at, 'dim')}  {move}{reason}  by {event.by}, pid {event.pid}"
+    yield f"  {paint(event.at, 'dim')}  {_after(begin, event.at)}  {move}{reason}  by {event.by}, pid {event.pid}"
     for name, value in event.detail.items():
-        if name in SAID_ELSEWHERE or value is None:
-            continue
-        yield f"      {name}: {value if isinstance(value, str) else json_text(value)}"
-    if stack := event.detail.get("stack"):
-        yield "      stack:"
-        yield from (f"        {line}" for line in str(stack).splitlines())
+        if name == "ladder" and isinstance(value, list):
+            yield from _ladder(begin, value)  # pyright: ignore[reportUnknownArgumentType]
+        elif name not in SAID_ELSEWHERE and value is not None:
+            yield f"      {name}: {value if isinstance(value, str) else json_text(value)}"
+
+
+def _ladder(begin: str, stages: Iterable[Mapping[str, JSON]]) -> Iterable[str]:
+    """What was done to end the job, a line for each stage."""
+    for stage in stages:
+        at = str(stage.get("at", ""))
+        yield f"  {paint(at, 'dim')}  {_after(begin, at)}    {stage.get('stage')}"
+
+
+def _after(begin: str, at: str) -> str:
+    """How long after *begin* a time is, in a column of its own."""
+    try:
+        return f"+{format_seconds(round(seconds_between(begin, at), 3))}".rjust(9)
+    except ValueError:  # a row that somebody else wrote
+        return " " * 9

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +13,14 @@ from agentsd.cli.progress import ProgressLine
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import shown_job
 from agentsd.cli.words import took
-from agentsd.errors import ExitCode
+from agentsd.errors import ExitCode, WaitTimeoutError
 from agentsd.model import AsyncJob
+
+if TYPE_CHECKING:
+    from agentsd.supervisor.client import Client
+
+TICK = 1.0
+"""Seconds between two drawings of the progress."""
 
 
 @define(
@@ -31,17 +39,39 @@ def command(jobs: tuple[str, ...], timeout: float | None) -> ExitCode:
     from agentsd.supervisor.outcome import exit_code_for  # noqa: PLC0415 - loaded with the client
 
     output = current_output()
-    deadline = None if timeout is None else time.monotonic() + timeout
+    give_up = _GiveUp(timeout)
     ended: list[AsyncJob] = []
     with session() as client:
         for job_id in [find_job(client, ident) for ident in jobs]:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
             with ProgressLine(output) as line:
-                ended.append(client.wait(job_id, timeout=left, on_change=line.show_job))
+                ended.append(_wait(client, job_id, give_up, line))
         items = [] if output.is_table else [shown_job(client, job) for job in ended]
     worst = max(exit_code_for(job) for job in ended)
     data = {"jobs": items} if len(jobs) > 1 else next(iter(items), None)
     return output.result(data, lambda: map(outcome_line, ended), items=items, exit_code=worst)
+
+
+class _GiveUp:
+    """When to stop waiting for all of them."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self.timeout = timeout
+        self._end = math.inf if timeout is None else time.monotonic() + timeout
+
+    @property
+    def left(self) -> float:
+        """Seconds until then."""
+        return max(0.0, self._end - time.monotonic())
+
+
+def _wait(client: Client, job_id: str, give_up: _GiveUp, line: ProgressLine) -> AsyncJob:
+    """Wait for one job. Its line is drawn again every second: the time that it takes is news, too."""
+    while True:
+        try:
+            return client.wait(job_id, timeout=min(TICK, give_up.left), on_change=line.show_job)
+        except WaitTimeoutError:
+            if not give_up.left:
+                raise WaitTimeoutError(f"Job {job_id}", give_up.timeout or 0.0) from None
 
 
 def outcome_line(job: AsyncJob) -> str:

@@ -46,6 +46,18 @@ def test_jobs_of_a_worker(agents: Agents, worker: Supervisor) -> None:
     assert listed(agents, "--worker", worker.row.worker_id) == [job]
 
 
+def test_plans_are_filtered_by_state_and_time(agents: Agents, project: object) -> None:
+    """And a list of them is watched as the others are."""
+    plan = agents("plan", "create", "plan.yaml").out.strip()
+
+    for options, found in (
+        (("--status", "draft"), 1), (("--state", "draft"), 1), (("--status", "ready"), 0),
+        (("--since", "1 h"), 1), (("--since", "0 s"), 0), (("--since", "1 h", "--status", "draft"), 1),
+    ):  # fmt: skip
+        assert [row["plan_id"] for row in agents.ask("plan", "list", *options)["plans"]] == [plan] * found
+    assert agents("plan", "list", "--watch").code == 2
+
+
 @pytest.mark.parametrize("wrong", ["yesterday", "2026-13-01", "99999999 d"])
 def test_what_is_no_moment_is_refused(agents: Agents, wrong: str) -> None:
     """With what would be one."""
