@@ -19,6 +19,8 @@ from agentsd.supervisor.ledger import Ledger
 from agentsd.supervisor.notices import Listener, Notice, about
 from agentsd.supervisor.reaper import Dead, Reaper, bury, jobs_of
 from agentsd.supervisor.timers import Timers
+from agentsd.workers.sweep import STUCK_AFTER, Standstill
+from agentsd.workers.sweeper import LOOK_AT_STUCK
 
 LONGEST_BEAT = 10.0
 """Seconds between heartbeats at most; a quarter of the TTL if that is less."""
@@ -78,7 +80,7 @@ class Duties:
         self._worker.timers.set("beat", self._beat_interval(), self._beat)
         reach("beat.begin")
         if not self._worker.db.is_still_there():
-            self.give_up(f"{self._worker.state.database} was moved, deleted or replaced.")
+            self.give_up(f"{self._worker.db.gone()} was moved, deleted or replaced.")
         self._worker.ledger.beat_due = True
         self._worker.guard.ping()
 
@@ -110,7 +112,7 @@ class Duties:
             self._unwritable = problem
             self._worker.listener(Notice("store_unwritable", {"error": problem}, "error"))
         if not self._worker.db.is_still_there():
-            self.give_up(f"{self._worker.state.database} was moved, deleted or replaced.")
+            self.give_up(f"{self._worker.db.gone()} was moved, deleted or replaced.")
 
     def store_works(self) -> None:
         """A commit went through."""
@@ -136,17 +138,21 @@ class Duties:
                 self._burying.add(dead.worker.worker_id)
                 self._bury(dead, jobs_of(self._worker.db, dead.worker.worker_id))
 
-    def _bury(self, dead: Dead, left: list[AsyncJob]) -> None:
+    def _bury(self, dead: Dead, left: list[AsyncJob], standstill: Standstill | None = None) -> None:
         """First end what is left of its jobs, round by round; then write their ends."""
         reach("reap.judged")
-        if remnants.is_reachable(dead.worker) and remnants.end_round(dead.worker, left):
-            self._again(dead, left)
+        standstill = standstill or Standstill(STUCK_AFTER)
+        found = remnants.end_round(dead.worker, left) if remnants.is_reachable(dead.worker) else []
+        if found:
+            # What KILL does not end is waited for, but not with all of a CPU.
+            pause = LOOK_AT_STUCK if standstill.holds_for(found) else BURIAL_PAUSE
+            self._again(dead, left, standstill, pause)
             return
         reach("reap.swept")
         try:
             with self._worker.db.try_write() as tx:
                 if tx is None:
-                    self._again(dead, left)
+                    self._again(dead, left, standstill)
                     return
                 buried = bury(tx, dead, left, max_attempts=self._worker.settings.max_attempts)
         except Exception as error:  # noqa: BLE001 - a full disk: try again at the next poll
@@ -164,9 +170,11 @@ class Duties:
             self._worker.listener(about("job_reaped", job, "warning", reason=dead.reason))
         self._worker.look()
 
-    def _again(self, dead: Dead, left: list[AsyncJob]) -> None:
+    def _again(
+        self, dead: Dead, left: list[AsyncJob], standstill: Standstill, pause: float = BURIAL_PAUSE
+    ) -> None:
         name = f"bury {dead.worker.worker_id}"
-        self._worker.timers.set(name, BURIAL_PAUSE, lambda: self._bury(dead, left))
+        self._worker.timers.set(name, pause, lambda: self._bury(dead, left, standstill))
 
     # -- retention ----------------------------------------------------------------------------------
 

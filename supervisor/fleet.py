@@ -119,7 +119,7 @@ class Fleet:
             case "ended" if running is not None:
                 self.ended(running, message)
             case "unkillable" if running is not None:
-                self._cannot_be_ended(running, message["processes"])
+                self.cannot_be_ended(running, message["processes"])
             case _:
                 pass
 
@@ -158,7 +158,7 @@ class Fleet:
             self.listener(about("fork_failed", running.job, "warning", error=error, again_in=pause))
             self.timers.set(f"fork {running.job.job_id}", pause, lambda: self._order(running))
 
-    def _cannot_be_ended(self, running: RunningJob, processes: list[dict[str, JSON]]) -> None:
+    def cannot_be_ended(self, running: RunningJob, processes: list[dict[str, JSON]]) -> None:
         """KILL does not end these processes of a job: it stays as it is, and its slot taken, until they end."""
         running.unkillable = processes
         self.ledger.notes.append((running, {"event": "unkillable", "processes": processes}))
@@ -194,6 +194,11 @@ class Fleet:
         )
         ending = Ending(job=running.job, status=status, reason=reason, error=error, successor=next_job)
         self.ledger.endings.append((running, ending))
+
+    def is_stuck(self) -> bool:
+        """Whether only jobs are left that KILL cannot end."""
+        left = [running for running in self.running.values() if running.stage is not Stage.ENDED]
+        return bool(left) and all(running.unkillable for running in left)
 
     # -- ending -------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ When a spawner dies, PDEATHSIG ends its job processes, and whatever they leave b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -22,7 +23,9 @@ from agentsd.supervisor.running import RunningJob, Stage
 from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.supervisor.timers import Timers
 from agentsd.workers import cgroup
-from agentsd.workers.process import children, is_marked
+from agentsd.workers.process import children, is_marked, start_ticks, state
+from agentsd.workers.sweep import STUCK_AFTER, Standstill
+from agentsd.workers.sweeper import LOOK_AT_STUCK, cannot_be_ended
 
 MOST_DEATHS, WITHIN = 5, 60.0
 """So many deaths of spawners in so many seconds end the worker."""
@@ -51,6 +54,11 @@ class SpawnerGuard:
         self._innocent = frozenset(children(os.getpid()))
         self._may_adopt_innocents = bool(self._innocent) or os.getpid() == 1
         self._exits: dict[int, int] = {}
+        self._standstill = Standstill(STUCK_AFTER)
+        self._stuck: dict[int, int] = {}
+        """What KILL did not end after the death of a spawner: pid -> start ticks."""
+        self._held: list[RunningJob] = []
+        """The jobs that may have left it."""
         self._watching_writes = False
         self._expected_end = False
         """The spawner ends by itself: it has refused what it was to preload."""
@@ -111,14 +119,17 @@ class SpawnerGuard:
             self._deaths.append(time.monotonic())
             self._listener(Notice("spawner_lost", {"pid": self.spawner.pid}, "warning"))
         self._expected_end = False
+        self._standstill = Standstill(STUCK_AFTER)
         self.spawner.signal(signal.SIGKILL)  # one that closed its link and lives on would be of no use
         self.fleet.spawner = None
         self._mourn_round()
 
     def _mourn_round(self) -> None:
-        if not self.spawner.has_ended() or self._kill_group() or self._end_adopted():
+        left = self._end_leftovers() if self.spawner.has_ended() else {self.spawner.pid}
+        if left and not self._standstill.holds_for(left):
             self._timers.set("mourn", ROUND_PAUSE, self._mourn_round)
             return
+        self._leave(left)
         reach("mourn.swept")
         self.spawner.forget()
         self._bury_jobs()
@@ -131,16 +142,42 @@ class SpawnerGuard:
         self.fleet.ledger.spawner_pid = self.spawner.pid
         self.fleet.order_all(self.spawner)
 
-    def _kill_group(self) -> bool:
-        """KILL what is in the worker's control group; returns whether anything was there."""
-        return self._worker_group is not None and bool(cgroup.kill_all(self._worker_group))
+    def _end_leftovers(self) -> set[int]:
+        """KILL what the spawner has left, in the worker's control group and among this process's children."""
+        in_group = cgroup.kill_all(self._worker_group) if self._worker_group is not None else []
+        return {*self._end_adopted(), *in_group} - self._stuck.keys()
+
+    def _leave(self, stuck: set[int]) -> None:
+        """KILL does not end these: their jobs, whichever it was, stay as they are; the others go on."""
+        if not stuck:
+            return
+        self._stuck.update({pid: start_ticks(pid) or 0 for pid in stuck})
+        processes = [cannot_be_ended(pid) for pid in sorted(stuck)]
+        for running in self._leaders().values():
+            if running.stage is Stage.GOING and running not in self._held:
+                self._held.append(running)
+                self.fleet.cannot_be_ended(running, processes)
+        self._timers.set("stuck", LOOK_AT_STUCK, self._look_at_stuck)
+
+    def _look_at_stuck(self) -> None:
+        """See whether what KILL did not end has ended at last; then the jobs that may have left it have, too."""
+        for pid, start in list(self._stuck.items()):
+            _reap_if_own(pid)
+            if start_ticks(pid) != start or state(pid) == "Z":
+                del self._stuck[pid]
+        if self._stuck:
+            self._timers.set("stuck", LOOK_AT_STUCK, self._look_at_stuck)
+            return
+        held, self._held = self._held, []
+        for running in held:
+            self._bury(running)
 
     def _end_adopted(self) -> list[int]:
         """KILL and reap the children that the spawner's death has left here; returns those found."""
         adopted = [
             pid
             for pid in children(os.getpid())
-            if pid != self.spawner.pid and pid not in self._innocent and self._is_remnant(pid)
+            if pid not in {self.spawner.pid, *self._stuck, *self._innocent} and self._is_remnant(pid)
         ]
         for pid in adopted:
             os.kill(pid, signal.SIGKILL)
@@ -166,19 +203,17 @@ class SpawnerGuard:
 
     def _bury_jobs(self) -> None:
         """Nothing is left of the jobs that were going: their ends can be written."""
-        for pid, running in self._leaders().items():
-            if running.stage is not Stage.GOING:
-                continue
-            code = self._exits.get(pid)
-            facts: dict[str, JSON] = {
-                "op": "ended",
-                "cause": running.end_asked or "worker_lost",
-                "stages": [],
-            }
-            if code is not None and code >= 0:
-                facts["exit_code"] = code
-            self.fleet.ended(running, facts)
+        for running in self._leaders().values():
+            if running.stage is Stage.GOING and running not in self._held:
+                self._bury(running)
         self._exits.clear()
+
+    def _bury(self, running: RunningJob) -> None:
+        code = self._exits.get(running.pid or 0)
+        facts: dict[str, JSON] = {"op": "ended", "cause": running.end_asked or "worker_lost", "stages": []}
+        if code is not None and code >= 0:
+            facts["exit_code"] = code
+        self.fleet.ended(running, facts)
 
     def finish(self) -> None:
         """End the spawner and every tree that it still has."""
@@ -187,3 +222,8 @@ class SpawnerGuard:
             self.spawner.finish()
         if self._worker_group is not None:
             cgroup.remove(self._worker_group)
+
+
+def _reap_if_own(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # it is another's child
+        os.waitpid(pid, os.WNOHANG)

@@ -136,6 +136,9 @@ class AsyncWorker:
         if self.shutdown.impatient and self.ledger.problem and all_ended:
             self.exit_code = 1  # the store cannot be written: the next start finds the rows and ends them
             return True
+        if self.shutdown.impatient and self.fleet.is_stuck() and self.ledger.is_empty:
+            self.exit_code = 1  # the next start waits for those processes, and then ends the rows
+            return True
         if not self.is_to_end():
             return False
         return not self.fleet.running and self.ledger.is_empty

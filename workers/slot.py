@@ -7,7 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-from agentsd.workers.cgroup import Group
+from agentsd.workers.cgroup import Group, remove
 from agentsd.workers.stack import StackFile
 
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
@@ -31,12 +31,18 @@ class Slot:
             return
         try:
             if self.group is None:
-                self.group = Group(self._worker_group / f"slot-{self.number}")
+                self.group = Group(self._free_name(self._worker_group))
             self.oom_before = self.group.oom_kills()
         except OSError as error:
             # Too many groups, or somebody has removed ours: the sweep ends what the job leaves.
             if error.errno in _NO_DESCRIPTOR:
                 raise
+
+    def _free_name(self, worker_group: Path) -> Path:
+        """A name that is free: an earlier spawner may have left a group here with what KILL does not end."""
+        path = worker_group / f"slot-{self.number}"
+        remove(path)
+        return worker_group / f"{path.name}-{os.getpid()}" if path.exists() else path
 
     def enter(self) -> None:
         """In the job process: join the group. Where that fails, the sweep ends what the job leaves."""

@@ -29,15 +29,13 @@ from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, OwnChildren, start_ticks
 from agentsd.workers.slot import Slot
-from agentsd.workers.sweep import PAUSE, own_children, sweep_round
-from agentsd.workers.sweeper import STUCK_AFTER, Sweeper
+from agentsd.workers.sweep import PAUSE, STUCK_AFTER, Standstill, own_children, sweep_round
+from agentsd.workers.sweeper import Sweeper
 from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
 OUTPUT_LOOK = 0.5
 """Seconds between looks at the size of running jobs' logs."""
-LAST_SWEEP = 10 * STUCK_AFTER
-"""Seconds that a spawner without supervisor tries to end what does not die; the next start tries again."""
 _ALL_SIGNALS = signal.valid_signals()
 
 
@@ -231,9 +229,9 @@ class Spawner:
 
     def _end_everything(self) -> None:
         """The supervisor is gone: KILL every job process and all that any of them left, then go."""
-        until = time.monotonic() + LAST_SWEEP
+        standstill = Standstill(STUCK_AFTER)
         reach("orphans.begin")
-        while self._kill_everything() and time.monotonic() < until:
+        while (left := self._kill_everything()) and not standstill.holds_for(left):
             reach("orphans.between")
             time.sleep(PAUSE)
         for slot in self._slots.values():
@@ -241,9 +239,9 @@ class Spawner:
         if self._worker_group is not None:
             cgroup.remove(self._worker_group)
 
-    def _kill_everything(self) -> bool:
+    def _kill_everything(self) -> set[int]:
         in_group = cgroup.kill_all(self._worker_group) if self._worker_group is not None else []
-        return bool(sweep_round((), self._children) or in_group)
+        return {*sweep_round((), self._children), *in_group}
 
 
 def _how(leader: Leader) -> str:

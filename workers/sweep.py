@@ -16,6 +16,8 @@ from collections.abc import Callable, Collection
 
 from agentsd.workers.process import children
 
+STUCK_AFTER = 3.0
+"""Seconds that a killed process may take to die; then nobody waits for it any more."""
 PAUSE = 0.001
 """Seconds between rounds while killed processes are still on their way out."""
 
@@ -52,3 +54,18 @@ def sweep(known: Collection[int], seconds: float) -> set[int]:
         swept.update(found)
         time.sleep(PAUSE)
     return swept
+
+
+class Standstill:
+    """Tells that rounds find the very same processes for *seconds*: KILL does not end them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._found: frozenset[int] = frozenset()
+        self._since = time.monotonic()
+
+    def holds_for(self, found: Collection[int]) -> bool:
+        """One round has *found* these."""
+        if frozenset(found) != self._found:
+            self._found, self._since = frozenset(found), time.monotonic()
+        return bool(found) and time.monotonic() - self._since >= self._seconds

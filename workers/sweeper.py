@@ -21,12 +21,10 @@ from agentsd.faults import reach
 from agentsd.model import JSON
 from agentsd.workers.leader import Leader
 from agentsd.workers.process import descendants, kill_identified, name, start_ticks, state
-from agentsd.workers.sweep import PAUSE, sweep_round
+from agentsd.workers.sweep import PAUSE, STUCK_AFTER, sweep_round
 
 SLICE = 0.005
 """Seconds that one slice of sweeping takes at most; then the loop looks at everything else."""
-STUCK_AFTER = 3.0
-"""Seconds that a killed process may take to die; then it is set aside."""
 LOOK_AT_STUCK = 0.5
 """Seconds between looks at what was set aside."""
 
@@ -140,10 +138,7 @@ class Sweeper:
         return sure or suspects
 
     def _tell(self, jobs: Collection[str], pids: list[int]) -> None:
-        processes = [
-            {"pid": pid, "state": state(pid) or "", "name": name(pid), "start": start_ticks(pid) or 0}
-            for pid in pids
-        ]
+        processes = [cannot_be_ended(pid) for pid in pids]
         self.told += [{"job_id": job_id, "processes": processes} for job_id in sorted(jobs)]
 
     def _look_at_stuck(self) -> None:
@@ -163,3 +158,8 @@ class Sweeper:
     def is_stuck(self) -> bool:
         """Whether everything that is left was set aside."""
         return bool(self.ended) and not self._busy
+
+
+def cannot_be_ended(pid: int) -> dict[str, JSON]:
+    """What is told of a process that KILL does not end."""
+    return {"pid": pid, "state": state(pid) or "", "name": name(pid), "start": start_ticks(pid) or 0}

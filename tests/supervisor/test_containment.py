@@ -1,0 +1,303 @@
+"""Nothing of a job survives, whatever it is made of and whoever is killed; and what KILL cannot end is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.groups import freeze, group_of_kind, living_in, thaw
+from support.home import Home
+from support.operator import Operator
+from support.patience import eventually
+from support.supervisor import Supervisor
+
+from agentsd import Client
+from agentsd.model import AsyncJob, AsyncJobStatus, Reason
+from agentsd.workers.cgroup import NoGroupError, find_worker_groups, usable_group
+
+Start = Callable[..., Supervisor]
+Begin = Callable[..., AsyncJob]
+
+ZOO = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+os.chdir(given["den"])
+def animal(code, **options):
+    subprocess.Popen([sys.executable, "-c", code], start_new_session=True, **options)
+deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+animal(deaf)
+animal("import os\\nif os.fork() == 0:\\n os.setsid()\\n if os.fork() == 0:\\n  exec(%r)\\nos._exit(0)" % deaf)
+animal("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+animal("import os, time\\nend = time.monotonic() + 60\\nwhile time.monotonic() < end:\\n if os.fork(): os._exit(0)\\n time.sleep(0.001)")
+if given["wiped"]:
+    animal(deaf, env={})
+job.progress("full")
+if given["then"] == "return":
+    answer = "done"
+elif given["then"] == "hold":
+    job.token.wait(600)
+    job.token.raise_if_set()
+else:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+"""
+"""A deaf child, a double-forked daemon, a stopped process, a fork-and-exit hopper, one without the marker."""
+
+has_groups = True
+try:
+    usable_group()
+except NoGroupError:
+    has_groups = False
+NETS = [
+    "subreaper",
+    pytest.param("cgroup", marks=pytest.mark.skipif(not has_groups, reason="no control group is writable")),
+]
+
+
+@pytest.fixture
+def den(home: Home) -> Iterator[Path]:
+    """Where the animals live, by which they are found."""
+    path = home.root / "den"
+    path.mkdir()
+    yield path
+    for pid in living_in(path):
+        os.kill(pid, signal.SIGKILL)
+
+
+def zoo(den: Path, then: str = "hold", *, wiped: bool = True) -> dict[str, object]:
+    """The payload of a job that fills the den."""
+    return {"code": ZOO, "den": str(den), "then": then, "wiped": wiped}
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("end", ["success", "cancel", "timeout", "kill"])
+def test_nothing_is_left_at_any_end(
+    client: Client, begin: Begin, start: Start, den: Path, net: str, end: str
+) -> None:
+    """The row is terminal only when the den is empty; a healthy neighbour goes on."""
+    start(containment=net, cancel_grace="0.3 s", job_timeout="60 s")
+    neighbour = begin("gate", {"gate": str(den / "gate")})
+    if end == "success":
+        job = client.enqueue("snippet", payload=zoo(den, "return"))
+    else:
+        job = begin("snippet", zoo(den, "ignore"), progress=True, timeout=1.0 if end == "timeout" else None)
+    if end == "cancel":
+        client.cancel(job.job_id)
+    elif end == "kill":
+        os.kill(job.pid or 0, signal.SIGKILL)
+    ended = client.wait(job.job_id, timeout=40)
+    survivors = [*living_in(den)]
+    (den / "gate").touch()
+
+    assert not survivors
+    reasons = {"success": "completed", "cancel": "cancelled", "timeout": "timeout", "kill": "signalled"}
+    assert reasons[end] == ended.reason
+    assert AsyncJobStatus.SUCCEEDED == client.wait(neighbour.job_id, timeout=20).status
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize(
+    "victims",
+    [
+        "spawner",
+        "supervisor",
+        "job spawner",
+        "job supervisor",
+        "spawner supervisor",
+        "job spawner supervisor",
+    ],
+)
+def test_nothing_is_left_whoever_is_killed(
+    client: Client, begin: Begin, start: Start, den: Path, net: str, victims: str
+) -> None:
+    """`kill -9` of any of the three, and of several in one instant: empty at once, or after the next start."""
+    worker = start(containment=net)
+    # Supervisor and spawner gone together, only the marker is left to find an orphan by, or its group.
+    both = {"spawner", "supervisor"} <= set(victims.split())
+    job = begin("snippet", zoo(den, wiped=net == "cgroup" or not both), progress=True)
+    pids = {"spawner": worker.spawner_pid, "supervisor": worker.pid, "job": job.pid or 0}
+    chosen = [pids[victim] for victim in victims.split()]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in chosen:
+            os.kill(pid, number)
+    if "supervisor" in victims:
+        worker.process.wait()
+    if both:
+        start(containment=net)
+    eventually(lambda: not [*living_in(den)], 20, lambda: f"left: {[*living_in(den)]}")
+    if "supervisor" in victims and not both:
+        start(containment=net)
+    ended = client.wait(job.job_id, timeout=30)
+
+    assert ended.status is AsyncJobStatus.FAILED
+    assert ended.reason in {Reason.WORKER_LOST, Reason.SIGNALLED}
+
+
+@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+def test_groups_come_and_go_with_their_worker(client: Client, home: Home, begin: Begin, start: Start) -> None:
+    """A job is in the group of its slot, the worker's group is named by its id, and nothing of them stays."""
+    worker = start(containment="cgroup")
+    worker_id = worker.row.worker_id
+    entered = home.root / "entered"
+    job = begin("gate", {"gate": str(home.root / "gate"), "entered": str(entered)})
+    eventually(entered.exists, 10, "the handler has begun")
+    inside = Path(f"/proc/{job.pid}/cgroup").read_text().splitlines()[-1]
+    (home.root / "gate").touch()
+    client.wait(job.job_id, timeout=20)
+
+    assert inside.endswith(f"/agents-{worker_id}/slot-0")
+    assert find_worker_groups(worker_id)
+    assert worker.stop() == 0
+    assert not find_worker_groups(worker_id)
+
+
+@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+def test_the_next_start_removes_the_group_of_a_dead_worker(
+    client: Client, begin: Begin, start: Start
+) -> None:
+    """By name: the id of a worker of this store. Another worker's group is left alone."""
+    neighbour = start(containment="cgroup")
+    first = start(containment="cgroup")
+    begin("cooperative", {})
+    dead = first.row.worker_id
+    first.kill_with_spawner()
+
+    eventually(lambda: not find_worker_groups(dead), 20, "the neighbour has removed it")
+    assert find_worker_groups(neighbour.row.worker_id)
+
+
+def test_who_may_make_no_groups_is_told_why() -> None:
+    """As another user: `auto` goes on with the subreaper, `cgroup` refuses to start and says what to do."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    code = (
+        "import os\n"
+        "from agentsd.errors import ContainmentError\n"
+        "from agentsd.supervisor.containment import choose\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "said = []\n"
+        "print(choose('auto', '01JTEST', said.append), said[0].facts['because'])\n"
+        "try:\n  choose('cgroup', '01JTEST', said.append)\n"
+        "except ContainmentError as error:\n  print(error)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert "None " in told
+    assert "not writable for uid 65534: the group is not delegated" in told
+    assert "async.containment is cgroup, but" in told
+    assert "systemd-run --user --scope -p Delegate=yes" in told
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_diagnostics_says_what_holds_jobs_together(start: Start, operator: Operator, net: str) -> None:
+    """Which containment a worker uses, and why not the other."""
+    start(containment=net)
+    found = [
+        each["text"] for each in operator.ask("diagnostics").data["checks"] if each["check"] == "containment"
+    ]
+
+    assert len(found) == 1
+    assert {"cgroup": "control group /", "subreaper": "no control group, because async.containment was"}[
+        net
+    ] in found[0]
+
+
+# -- what KILL does not end -------------------------------------------------------------------------
+
+FREEZABLE = """
+import subprocess, time
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+job.progress({"child": child.pid})
+job.token.wait(600)
+job.token.raise_if_set()
+"""
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_what_cannot_be_killed_holds_one_slot_and_is_told(
+    client: Client, begin: Begin, start: Start, operator: Operator, net: str
+) -> None:
+    """The job is not called ended; others run; when the process ends at last, the row ends, too."""
+    start(containment=net, max_workers=2, cancel_grace="0.2 s")
+    job = begin("snippet", {"code": FREEZABLE}, progress=True)
+    child = json.loads(job.progress or "")["child"]
+    with group_of_kind("freezer") as frozen:
+        freeze(frozen, child)
+        client.cancel(job.job_id, reason="enough")
+        eventually(
+            lambda: [e for e in client.events(job.job_id) if e.detail.get("event") == "unkillable"],
+            20,
+            "told",
+        )
+        event = next(e for e in client.events(job.job_id) if e.detail.get("event") == "unkillable")
+        after = client.wait(client.enqueue("echo", payload=1).job_id, timeout=20)
+        explained = operator.run("job", "explain", job.job_id).stdout
+        diagnosed = operator.ask("diagnostics")
+        still = client.get(job.job_id)
+        thaw(frozen)
+        ended = client.wait(job.job_id, timeout=20)
+
+    told = event.detail["processes"][0]
+    assert (child, "D", "sleep") == (told["pid"], told["state"], told["name"])
+    assert after.status is AsyncJobStatus.SUCCEEDED
+    assert still.status is AsyncJobStatus.RUNNING
+    assert f"{child} (sleep, state D, in uninterruptible sleep)" in explained
+    assert diagnosed.exit_code == 1
+    assert any(
+        str(child) in each["text"]
+        for each in diagnosed.envelope["data"]["checks"]
+        if each["check"] == "unkillable"
+    )
+    assert (ended.status, ended.reason) == (AsyncJobStatus.CANCELLED, Reason.CANCELLED)
+    assert child == client.events(job.job_id)[-1].detail["unkillable"][0]["pid"]
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_worker_stops_although_something_cannot_be_killed(
+    client: Client, begin: Begin, start: Start, net: str
+) -> None:
+    """It exits 1, the row stays running; the next start ends it when the process has ended."""
+    worker = start(containment=net, cancel_grace="0.2 s")
+    job = begin("snippet", {"code": FREEZABLE}, progress=True)
+    with group_of_kind("freezer") as frozen:
+        freeze(frozen, json.loads(job.progress or "")["child"])
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            worker.process.send_signal(number)
+        code = worker.process.wait(30)
+        still = client.get(job.job_id)
+        start(containment=net)
+        other = client.wait(client.enqueue("echo", payload=1).job_id, timeout=20)
+        waiting = client.get(job.job_id)
+        thaw(frozen)
+        ended = client.wait(job.job_id, timeout=20)
+
+    assert code == 1
+    assert (still.status, waiting.status) == (AsyncJobStatus.RUNNING, AsyncJobStatus.RUNNING)
+    assert other.status is AsyncJobStatus.SUCCEEDED
+    assert ended.status is AsyncJobStatus.FAILED
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_killed_spawner_is_replaced_although_something_cannot_be_killed(
+    client: Client, begin: Begin, start: Start, net: str
+) -> None:
+    """The jobs that may have left it wait; others run."""
+    worker = start(containment=net)
+    job = begin("snippet", {"code": FREEZABLE}, progress=True)
+    with group_of_kind("freezer") as frozen:
+        freeze(frozen, json.loads(job.progress or "")["child"])
+        os.kill(worker.spawner_pid, signal.SIGKILL)
+        other = client.wait(client.enqueue("echo", payload=1).job_id, timeout=20)
+        still = client.get(job.job_id)
+        thaw(frozen)
+        ended = client.wait(job.job_id, timeout=20)
+
+    assert other.status is AsyncJobStatus.SUCCEEDED
+    assert still.status is AsyncJobStatus.RUNNING
+    assert (ended.status, ended.reason) == (AsyncJobStatus.FAILED, Reason.WORKER_LOST)
