@@ -97,6 +97,7 @@ class Audit:
         self._families_are_right()
         self._one_active()
         self._plans_agree()
+        self._owners_are_live()
 
     def _nothing_is_lost(self, before: Mapping[str, Row]) -> None:
         for job_id in before.keys() - self.rows.keys():
@@ -117,6 +118,7 @@ class Audit:
     def _is_whole(self, row: Row) -> None:
         assert (row.status in TERMINAL) == (row.finished_at is not None) == (row.reason is not None), row
         assert row.status != "running" or row.worker_id, row
+        assert row.claimed_at is None or row.schema_version <= PAYLOAD_VERSION, row
         assert row.status != "queued" or not (row.worker_id or row.pid or row.claimed_at), row
 
     def _ready_order_was_kept(self, before: Mapping[str, Row]) -> None:
@@ -192,3 +194,11 @@ class Audit:
         states: dict[str, Any] = dict(self.db.read(_PLANS))
         for plan_id, state in states.items():
             assert (state == "executing") == (plan_id in executing), f"plan {plan_id} is {state}"
+
+    def _owners_are_live(self) -> None:
+        """A closed row is judged by nobody: a job that runs under it would run for ever."""
+        live = {
+            worker_id for (worker_id,) in self.db.read("SELECT worker_id FROM workers WHERE ended_at IS NULL")
+        }
+        for row in self.rows.values():
+            assert row.status != "running" or row.worker_id in live, f"{row} runs under a closed worker"

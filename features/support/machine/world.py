@@ -109,6 +109,7 @@ class World:
             watched.awake_since = now
         watched.last_step = now
         done = step()
+        assert not worker.ledger.problem, f"the store is whole, but: {worker.ledger.problem}"
         self.clocks.pass_by(STEP)
         self.look(worker)
         return done
@@ -196,6 +197,8 @@ class World:
                 break
         assert self._all_has_ended(), [row for row in self.audit.rows.values() if row.status not in TERMINAL]
         assert not heir.gone
+        live = {row.worker_id for row in workers.list_workers(self.db)}
+        assert all(worker.worker_id in live for worker in self.awake), "declared lost, and goes on"
         assert [] == health.contradictions(self.db)
 
     def _all_has_ended(self) -> bool:

@@ -1,0 +1,79 @@
+"""A copy of the tree, and running checks in it on the code of the copy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".nox", ".venv", "__pycache__", "*.egg-info", "build", "dist", "site", ".coverage*", "robot-results",
+    ".hypothesis", ".pytest_cache", ".ruff_cache", "results",
+)  # fmt: skip
+LONGEST = 300.0
+"""Seconds that one check may take; a check that hangs has noticed something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a check ended."""
+
+    check: str
+    red: bool
+    seconds: float
+    output: str
+
+
+class Tree:
+    """The copy."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "tree"
+        shutil.copytree(PROJECT, self.root, symlinks=True, ignore=LEFT_OUT)
+        self._environ = {
+            **os.environ,
+            "PYTHONPATH": f"{self.root / 'src'}{os.pathsep}{self.root}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "AGENTSD_MACHINE_QUICK": "1",
+        }
+        self._prove_that_the_copy_is_what_runs()
+
+    def _prove_that_the_copy_is_what_runs(self) -> None:
+        """An installed agentsd may be in the way: then every guard would seem to hold, whatever is removed."""
+        code = "import agentsd.store.claims as claims; print(claims.__file__)"
+        told = subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            env=self._environ,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        if not Path(told.stdout.strip()).is_relative_to(self.root):
+            raise RuntimeError(f"The checks would run {told.stdout.strip()}, not the copy in {self.root}.")
+
+    def run(self, check: str) -> Outcome:
+        """Run one check."""
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", check]
+        started = time.monotonic()
+        try:
+            ended = subprocess.run(
+                command,
+                env=self._environ,
+                cwd=self.root,
+                capture_output=True,
+                text=True,
+                timeout=LONGEST,
+                check=False,
+            )
+            code, output = ended.returncode, ended.stdout + ended.stderr
+        except subprocess.TimeoutExpired:
+            code, output = 1, f"did not end within {LONGEST:g} s"
+        if code not in (0, 1):  # 2 interrupted, 3 internal error, 4 usage, 5 nothing collected
+            raise RuntimeError(f"{check} could not be run (pytest exit {code}):\n{output}")
+        return Outcome(check, red=code == 1, seconds=time.monotonic() - started, output=output)

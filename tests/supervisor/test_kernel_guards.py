@@ -1,0 +1,125 @@
+"""What the kernel is asked for: each of these has one test that fails when it is not asked any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+from support.patience import eventually
+from support.processes import is_alive
+from support.rows import worker_row
+from support.supervisor import Supervisor
+
+from agentsd import Client
+from agentsd.model import AsyncJob, Reason
+from agentsd.store import claims, jobs, workers
+from agentsd.store.jobs import NewJob
+from agentsd.supervisor import remnants
+from agentsd.supervisor.orders import OrderBook
+from agentsd.supervisor.spawner import SpawnerProcess
+from agentsd.workers.child import GO
+from agentsd.workers.frames import FrameReader, Kind
+from agentsd.workers.process import Identity
+
+Start = Callable[..., Supervisor]
+Begin = Callable[..., AsyncJob]
+
+
+def waiting(begin: Begin, tmp_path: Path, **options: object) -> tuple[AsyncJob, int]:
+    """A job that waits at a gate which nobody opens, and its process."""
+    job = begin("gate", {"gate": str(tmp_path / "never")}, **options)
+    assert job.pid is not None
+    return job, job.pid
+
+
+def test_both_killed_at_once_leave_no_job_process(begin: Begin, start: Start, tmp_path: Path) -> None:
+    """Nobody is left to end it, so the kernel does, with no next start."""
+    supervisor = start()
+    _, pid = waiting(begin, tmp_path)
+    supervisor.kill_with_spawner()
+
+    eventually(lambda: not is_alive(pid), 2, "the job process is gone")
+
+
+def test_a_job_leads_a_session_of_its_own(begin: Begin, start: Start, tmp_path: Path) -> None:
+    """What a terminal sends to its foreground never reaches it."""
+    start()
+    _, pid = waiting(begin, tmp_path)
+
+    assert pid == os.getsid(pid)
+
+
+def test_a_living_job_keeps_its_daemons(client: Client, begin: Begin, start: Start) -> None:
+    """Another job ends, and what that left is swept: the daemon of a living one is no orphan."""
+    start()
+    job = begin("tree", {"then": "hold"}, progress=True)
+    client.wait(client.enqueue("tree", payload={"then": "return"}).job_id, timeout=20)
+    below = psutil.Process(job.pid).children(recursive=True)
+
+    assert 3 == len(below)
+    client.cancel(job.job_id)
+    client.wait(job.job_id, timeout=20)
+
+
+def test_the_kernel_ends_a_job_whose_spawner_is_stopped(
+    client: Client, begin: Begin, start: Start, tmp_path: Path
+) -> None:
+    """At its deadline, with a margin; its end says so when the spawner goes on."""
+    supervisor = start(cancel_grace="0.2 s")
+    job, pid = waiting(begin, tmp_path, timeout=0.5)
+    spawner = supervisor.spawner_pid
+    os.kill(spawner, signal.SIGSTOP)
+    eventually(lambda: not is_alive(pid), 9, "the job process is gone")
+    os.kill(spawner, signal.SIGCONT)
+
+    assert Reason.TIMEOUT == client.wait(job.job_id, timeout=20).reason
+
+
+def test_a_stopped_job_hears_term_at_once(client: Client, begin: Begin, start: Start, tmp_path: Path) -> None:
+    """CONT comes with it: the job ends by itself, long before the KILL."""
+    start(cancel_grace="20 s")
+    job, pid = waiting(begin, tmp_path)
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, 5, "the job is stopped")
+    client.cancel(job.job_id)
+
+    assert Reason.CANCELLED == client.wait(job.job_id, timeout=15).reason
+    ladder = client.events(job.job_id)[-1].detail["ladder"]
+    assert ["TERM"] == [stage["stage"] for stage in ladder]
+
+
+def test_a_signal_that_comes_with_the_fork_is_not_lost(client: Client) -> None:
+    """Neither swallowed by what a child inherits nor deadly before there is a token: it is heard after go."""
+    queued = jobs.enqueue(client.db, NewJob(phase="sleep", data={"seconds": 600}))
+    with client.db.write() as tx:
+        workers.register(tx, worker_row(Identity.current()))
+        (job,) = claims.claim(tx, "01JWORKER", 1)
+    book = OrderBook(client.db, client.settings)
+    running = book.prepare(job)
+    spawner = SpawnerProcess("01JWORKER", ())
+    client.state.logs.mkdir()
+    ours, theirs = socket.socketpair()
+    spawner.fork(book.order(running), running.order_body, theirs)
+    spawner.link.flush()
+    (forked,) = eventually(spawner.hear, 10, "the job is forked")
+    os.kill(forked["pid"], signal.SIGTERM)
+    ours.send(GO)
+    ours.settimeout(20)
+    (frame,) = FrameReader().feed(ours.recv(1 << 16))
+    ours.close()
+    spawner.finish()
+
+    assert (queued.job_id, Kind.CANCELLED) == (forked["job_id"], frame[0])
+
+
+def test_who_lives_in_another_pid_namespace_is_not_provably_dead() -> None:
+    """Its pid means nothing here: only its beat tells, and its processes cannot be ended from here."""
+    elsewhere = worker_row(replace(Identity.current(), pid_namespace="pid:[1]", start=0))
+
+    assert not remnants.is_provably_dead(elsewhere)
+    assert not remnants.is_reachable(elsewhere)
