@@ -150,6 +150,13 @@ def soak(session: nox.Session) -> None:
     session.run("python", "-m", "soak", *session.posargs, env={"PYTHONPATH": "features"})
 
 
+@nox.session(default=False)
+def guards(session: nox.Session) -> None:
+    """Remove each guard of the product in a copy of the tree, and see who notices; a quarter of an hour."""
+    install_under_test(session)
+    session.run("python", "-m", "guards", *session.posargs)
+
+
 BUILT: list[Path] = []
 
 

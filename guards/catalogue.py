@@ -215,8 +215,8 @@ SUPERVISOR = (
     Guard(
         "proof before a burial", "a job is called ended while its processes live",
         "supervisor/duties.py",
-        "if remnants.is_reachable(dead.worker) and remnants.end_round(dead.worker, left):",
-        "if False:",
+        "if remnants.is_reachable(dead.worker) else []",
+        "if False else []",
         (f"{LIFECYCLE}::test_both_killed_at_once_are_cleaned_up_by_whoever_comes", MACHINE),
     ),
     Guard(
@@ -229,8 +229,8 @@ SUPERVISOR = (
     Guard(
         "same processes before a burial", "a job is called ended while its new process runs",
         "supervisor/reaper.py",
-        "return any(processes.get(job.job_id, known) != known for job",
-        "return any(False and processes.get(job.job_id, known) != known for job",
+        "        processes.get(job.job_id, known) != known for job in left",
+        "        False for job in left",
         (f"{RACES}::test_who_forks_between_judgement_and_burial_is_left_alone",),
     ),
     Guard(
@@ -250,15 +250,15 @@ SUPERVISOR = (
     Guard(
         "mending", "what a dead spawner leaves goes on",
         "supervisor/guard.py",
-        "if not self.spawner.has_ended() or self._end_adopted():",
-        "if not self.spawner.has_ended():",
+        "left = self._end_leftovers() if self.spawner.has_ended()",
+        "left = set[int]() if self.spawner.has_ended()",
         (f"{LIFECYCLE}::test_a_killed_spawner_is_replaced", MACHINE),
     ),
     Guard(
         "innocent children", "a supervisor kills children that it did not start",
         "supervisor/guard.py",
-        "and pid not in self._innocent and self._is_remnant(pid)",
-        "",
+        "*self._innocent} and self._is_remnant(pid)",
+        "}",
         (f"{LIFECYCLE}::test_children_that_were_there_before_are_left_alone",),
     ),
     Guard(
@@ -278,10 +278,8 @@ SUPERVISOR = (
     Guard(
         "identity of the database file", "a supervisor works on a ghost",
         "supervisor/duties.py",
-        '''        if not self._worker.db.is_still_there():
-            self.give_up(f"{self._worker.state.database} was moved, deleted or replaced.")
-        self._worker.ledger.beat_due = True''',
-        "        self._worker.ledger.beat_due = True",
+        'reach("beat.begin")\n        if not self._worker.db.is_still_there():',
+        'reach("beat.begin")\n        if False:',
         (f"{LIFECYCLE}::test_a_store_that_is_gone_ends_the_worker",),
     ),
     Guard(
@@ -311,8 +309,8 @@ WORKERS = (
     Guard(
         "end of the link", "trees survive their supervisor",
         "workers/spawner.py",
-        "        while sweep_round((), self._children):",
-        "        while False:",
+        "while (left := self._kill_everything()) and",
+        "while (left := set[int]()) and",
         (f"{LIFECYCLE}::test_a_killed_supervisor_leaves_nothing",),
     ),
     Guard(
@@ -367,8 +365,8 @@ WORKERS = (
     Guard(
         "KILL after the grace", "who ignores TERM is never ended",
         "workers/leader.py",
-        "self.next_signal, self.due = signal.SIGKILL, now + self.grace",
-        "self.next_signal, self.due = signal.SIGKILL, None",
+        "            self.due = now + self.grace - self.stack_lead",
+        "            self.due = None",
         (f"{LIFECYCLE}::test_a_timeout_leaves_nothing", f"{PARTS}::test_a_later_order_only_makes_it_faster"),
     ),
     Guard(

@@ -36,7 +36,7 @@ class Tree:
         self.root = root / "tree"
         shutil.copytree(PROJECT, self.root, symlinks=True, ignore=LEFT_OUT)
         self._environ = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
             "PYTHONPATH": f"{self.root / 'src'}{os.pathsep}{self.root}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "AGENTSD_MACHINE_QUICK": "1",
