@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from agentsd.cli.complete import offer_what_there_is
 from agentsd.cli.output import FORMATS, Output
 from agentsd.model import TIME_FORMAT
 from agentsd.store.units import parse_seconds
@@ -85,6 +86,7 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: str = "", **more: Any) -> None:
         super().__init__(*args, **more)
         self.examples = examples.strip("\n")
+        offer_what_there_is(self.params)
         self.params.append(format_option())
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -85,6 +85,11 @@ def state_dir(environ: Mapping[str, str] = os.environ) -> StateDir:
     return StateDir(root)
 
 
+def find_state_dir(environ: Mapping[str, str] = os.environ) -> StateDir:
+    """Where the state directory is or would be; touches no file. Raises ConfigError for a relative path."""
+    return StateDir(_named_state_dir(environ))
+
+
 def _named_state_dir(environ: Mapping[str, str]) -> Path:
     named = environ.get("AGENTS_STATE_DIR")
     if not named:

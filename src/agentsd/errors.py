@@ -66,8 +66,9 @@ class NotFoundError(AgentsError):
 
     exit_code = ExitCode.NOT_FOUND
 
-    def __init__(self, kind: str, ident: str) -> None:
-        super().__init__(f"There is no {kind} {ident!r}. `agents {kind} list` shows what there is.")
+    def __init__(self, kind: str, ident: str, hint: str = "") -> None:
+        tail = hint or f"`agents {kind} list` shows what there is."
+        super().__init__(f"There is no {kind} {ident!r}. {tail}")
 
 
 class AmbiguousIdError(AgentsError):
@@ -156,13 +157,19 @@ class GitMissingError(AgentsError):
     """There is no git, or one that is too old."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"{problem}. Install git 2.38 or newer; only plans with `sandbox: none` work without it.")
+        super().__init__(
+            f"{problem}. Install git 2.38 or newer; only plans with `sandbox: none` work without it."
+        )
 
 
 class SandboxError(AgentsError):
     """A sandbox could not be made, captured or removed."""
 
     exit_code = ExitCode.CONFLICT
+
+
+class UnreadyProjectError(SandboxError, ConflictError):
+    """The project is in the middle of something, such as a rebase, or has no commit yet."""
 
 
 class StepFailedError(AgentsError):
@@ -176,6 +183,10 @@ class ApplyConflictError(ConflictError):
         listing = "; ".join(f"{kind}: {_one_line(path)}" for kind, path in conflicts)
         super().__init__(f"The changes conflict with the project, nothing was written: {listing}")
         self.conflicts = tuple(conflicts)
+        self.result = {
+            "kind": "conflict",
+            "conflicts": [{"kind": kind, "path": path} for kind, path in conflicts],
+        }
 
 
 class ProjectWriteError(AgentsError):
