@@ -37,11 +37,24 @@ def tracked(*paths: str) -> set[str]:
 
 def test_the_wheel_holds_exactly_what_git_tracks(wheel: Path) -> None:
     """A checkout without symbolic links, or a stale build directory, makes a wheel that differs."""
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    names = {
+        name
+        for name in zipfile.ZipFile(wheel).namelist()
+        if ".dist-info/" not in name and ".data/" not in name
+    }
     rooms = {f"agentsd/{name}" for name in tracked(*ROOMS)}
     package = {name.removeprefix("src/") for name in tracked("src")} - {f"agentsd/{room}" for room in ROOMS}
 
     assert rooms | package == names
+
+
+def test_the_wheel_brings_its_manual(wheel: Path) -> None:
+    """An installation puts the pages where `man` finds them."""
+    names = {
+        name.partition(".data/data/")[2] for name in zipfile.ZipFile(wheel).namelist() if ".data/" in name
+    }
+
+    assert {f"share/man/man1/{Path(name).name}" for name in tracked("man")} == names
 
 
 def test_the_sdist_holds_what_a_packager_needs(wheel: Path) -> None:
@@ -49,7 +62,9 @@ def test_the_sdist_holds_what_a_packager_needs(wheel: Path) -> None:
     (sdist,) = wheel.parent.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = tracked("tests", "features", "robot", "benchmarks", "docs", "examples", "noxfile.py", "LICENSE")
+    wanted = tracked(
+        "tests", "features", "robot", "benchmarks", "docs", "man", "examples", "noxfile.py", "LICENSE"
+    )
 
     assert wanted - names == set()
 
