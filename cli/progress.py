@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, cast
 
-from agentsd.cli.output import Output, is_terminal, paint, shorten, write
-from agentsd.cli.shapes import parsed
+from agentsd.cli.output import Output, is_terminal, paint, printable, shorten, write
+from agentsd.cli.shapes import progress_of
 from agentsd.cli.words import seconds_between
 from agentsd.model import JSON, AsyncJob
 from agentsd.store.units import format_seconds
 
-SIGNS = {"succeeded": "+", "failed": "x", "running": ">", "skipped": "-", "cancelled": "x"}
+SIGNS = {"succeeded": "+", "failed": "x", "running": ">", "skipped": "-", "cancelled": "x", "lost": "x"}
+_STYLES = {"succeeded": "green", "failed": "red", "lost": "red", "cancelled": "yellow", "running": "cyan"}
+SECONDS_BETWEEN = 0.1
 CLEAR = "\r\x1b[K"
 
 
@@ -26,6 +28,7 @@ class ProgressLine:
         self._on = output.is_table and is_terminal(sys.stderr)
         self._begin = time.monotonic()
         self._shown = ""
+        self._last = 0.0
 
     def show_job(self, job: AsyncJob) -> None:
         """Show a job's state and, if it runs, its steps."""
@@ -33,18 +36,29 @@ class ProgressLine:
             return
         since = job.started_at or job.created_at
         self._begin = time.monotonic() - seconds_between(since)
-        steps = steps_of(parsed(job.progress))
-        self._write(f"{job.job_id} {job.status}", steps)
+        self._write(f"{job.job_id} {job.status}", progress_of(job))
 
     def show_progress(self, progress: JSON) -> None:
         """Show the progress of the job that runs here."""
         if self._on:
-            self._write("", steps_of(progress))
+            self._write("", progress)
 
-    def _write(self, head: str, steps: Sequence[Mapping[str, JSON]]) -> None:
+    def show_count(self, doing: str, done: int, total: int) -> None:
+        """Show how far something is that is done right here, but not more often than can be read."""
+        if done == total or time.monotonic() - self._last >= SECONDS_BETWEEN:
+            self._last = time.monotonic()
+            self.show_progress({"doing": doing, "done": done, "total": total, "what": "files"})
+
+    def _write(self, head: str, progress: JSON) -> None:
+        steps = steps_of(progress)
         elapsed = format_seconds(round(time.monotonic() - self._begin, 1))
         done = sum(step.get("state") in ("succeeded", "skipped") for step in steps)
-        parts = [head, f"{done}/{len(steps)} steps" if steps else "", elapsed, describe_steps(steps)]
+        parts = [
+            head,
+            f"{done}/{len(steps)} steps" if steps else describe_doing(progress),
+            elapsed,
+            describe_steps(steps),
+        ]
         text = shorten("  ".join(part for part in parts if part), _columns() - 1)
         if text != self._shown:
             self._shown = text
@@ -76,9 +90,23 @@ def steps_of(progress: JSON) -> list[Mapping[str, JSON]]:
     return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
+def describe_doing(progress: JSON) -> str:
+    """``writing 20/300 files``: what a job without steps is doing, if it says so."""
+    if not isinstance(progress, dict) or "doing" not in progress:
+        return ""
+    known = cast("dict[str, JSON]", progress)
+    if "total" not in known:
+        return printable(str(known["doing"]))
+    return printable(
+        f"{known['doing']} {known.get('done')}/{known['total']} {known.get('what', '')}".rstrip()
+    )
+
+
 def describe_steps(steps: Sequence[Mapping[str, JSON]]) -> str:
     """``+build >test  deploy``: each step with the sign of its state."""
-    return "  ".join(f"{SIGNS.get(str(step.get('state')), ' ')}{step.get('name')}" for step in steps)
+    return "  ".join(
+        f"{SIGNS.get(str(step.get('state')), ' ')}{printable(str(step.get('name')))}" for step in steps
+    )
 
 
 def step_lines(progress: JSON) -> list[str]:
@@ -86,15 +114,15 @@ def step_lines(progress: JSON) -> list[str]:
     lines: list[str] = []
     for step in steps_of(progress):
         state = str(step.get("state"))
-        style = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}.get(
-            state, "dim"
-        )
+        style = _STYLES.get(state, "dim")
         begun, ended = step.get("started_at"), step.get("finished_at")
         lasted = format_seconds(seconds_between(str(begun), str(ended) if ended else None)) if begun else ""
         code = step.get("exit_code")
         failed = f"exit code {code}" if code else ""
         told = "  ".join(
-            part for part in (str(step.get("name")), paint(state, style), lasted, failed) if part
+            part
+            for part in (printable(str(step.get("name"))), paint(printable(state), style), lasted, failed)
+            if part
         )
         lines.append(f"  {SIGNS.get(state, ' ')} {told}")
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from agentsd.model import JSON, AsyncJob, JobEvent, PlanRow, Worker
 
@@ -28,10 +28,38 @@ LARGE = frozenset({"payload_json", "result"})
 """Columns of any size: a list has them only on request."""
 
 
+def progress_of(job: AsyncJob) -> JSON:
+    """The progress of a job. A step that ran when its job died has no end of its own: it is ``lost``.
+
+    What the job told last stays as it is in the store; here a job that has ended shows no step that runs or waits.
+    """
+    progress = parsed(job.progress)
+    if not job.status.is_terminal or not isinstance(progress, dict):
+        return progress
+    known = cast("dict[str, JSON]", progress)
+    steps = known.get("steps")
+    if not isinstance(steps, list):
+        return known
+    return {**known, "steps": [_settled(step, job) for step in cast("list[JSON]", steps)]}
+
+
+def _settled(step: JSON, job: AsyncJob) -> JSON:
+    if not isinstance(step, dict):
+        return step
+    known = cast("dict[str, JSON]", step)
+    match known.get("state"):
+        case "running":
+            return {**known, "state": "lost", "finished_at": job.finished_at}
+        case "waiting":
+            return {**known, "state": "skipped"}
+        case _:
+            return known
+
+
 def job_item(job: AsyncJob, *, full: bool = False) -> dict[str, JSON]:
     """A job in a list: its columns, ``progress`` as a value; with *full* those of any size, too."""
     item = {each.name: getattr(job, each.name) for each in fields(job) if full or each.name not in LARGE}
-    item["progress"] = parsed(job.progress)
+    item["progress"] = progress_of(job)
     return item | {"result": parsed(job.result)} if full else item
 
 

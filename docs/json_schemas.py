@@ -90,6 +90,7 @@ JOB = {
     "events": each(ref("event")),
 }
 PLAN_ITEM = columns(PlanRow)
+SOURCE: Schema = {"enum": ["same", "changed", "gone"]}
 COUNTS = of(dict.fromkeys(JOB_COLUMNS["status"]["enum"], WHOLE))
 QUEUED = of({"job_id": ID, "status": JOB_COLUMNS["status"]})
 LEFTOVER = of({"kind": TEXT, "path": TEXT, "detail": TEXT, "removable": FLAG}, more=True)
@@ -131,6 +132,7 @@ DEFINITIONS: dict[str, Schema] = {
     "plan": of(
         {
             **PLAN_ITEM,
+            "source": SOURCE,
             "frozen": {"type": "object"},
             "jobs": each(ref("job_item")),
             "result": {"type": ["object", "null"]},
@@ -149,7 +151,7 @@ DATA: dict[str, Schema] = {
     ),
     "plan list": of({"plans": each(ref("plan_item"))}),
     "plan show": ref("plan"),
-    "plan status": of({**PLAN_ITEM, "job": one_of(ref("job"), NOTHING)}),
+    "plan status": of({**PLAN_ITEM, "source": SOURCE, "job": one_of(ref("job"), NOTHING)}),
     "plan execute": QUEUED,
     "plan diff": of({"plan_id": ID, "job_id": MAYBE_TEXT, "diff": TEXT}, more=True),
     "plan apply": one_of(QUEUED, of({"plan_id": ID, "files": each({"type": "object"})}, more=True)),

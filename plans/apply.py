@@ -110,7 +110,7 @@ def _refuse_branch(repository: Repository, wish: Wish) -> None:
     branch = repository.branch()
     if branch != wish.plan.branch and not wish.onto_current:
         made, now = (name or "a detached HEAD" for name in (wish.plan.branch, branch))
-        raise ApplyConflictError([(f"the plan was made on {made}, checked out is", now)])
+        raise ApplyConflictError([("branch", f"the plan was made on {made}, checked out is {now}")])
 
 
 def _settled_merge(

@@ -27,6 +27,11 @@ _WORDS = {
     "T": "type changed",
 }
 _COUNTS = re.compile(rb"(\d+) (insertion|deletion)")
+_FORMS = {
+    "patch": ("--patch", "--binary", "--full-index"),
+    "stat": ("--stat",),
+    "names": ("--name-status",),
+}
 _PLAIN = ("--no-ext-diff", "--no-textconv")
 
 
@@ -133,15 +138,14 @@ def diff_text(
     result: str,
     *,
     state_root: Path,
-    stat: bool = False,
+    form: str = "patch",
     color: bool = False,
 ) -> bytes:
-    """The change from *base* to *result* as a patch that ``git apply`` takes, or as a table.
+    """The change from *base* to *result*: as ``patch`` that ``git apply`` takes, ``stat`` or ``names``.
 
     SandboxError if the project is gone, GitError if the commits are.
     """
-    form = ["--stat"] if stat else ["--patch", "--binary", "--full-index"]
-    flags = [*form, "-r", "-M", *_PLAIN, f"--color={'always' if color else 'never'}"]
+    flags = [*_FORMS[form], "-r", "-M", *_PLAIN, f"--color={'always' if color else 'never'}"]
     return open_repository(project, state_root).git.bytes("diff-tree", *flags, base, result)
 
 

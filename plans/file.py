@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from agentsd.errors import InvalidInputError
+from agentsd.errors import GitMissingError, InvalidInputError
 from agentsd.model import JSON
 from agentsd.plans import repository
 from agentsd.plans.conditions import Condition
@@ -139,7 +139,7 @@ def load_plan(path: Path, project: Path) -> FrozenPlan:
     fields = read_shape(source, node, "the plan", PLAN_SHAPE)
     if not project.is_dir():
         raise InvalidInputError("project", expected="an existing directory", got=str(project))
-    place = repository.locate(project)
+    place = _locate(project, fields.get("sandbox"))
     sandbox: str = fields.get("sandbox") or ("worktree" if place.in_git else "copy")
     if sandbox in {"worktree", "clone"} and not place.in_git:
         hint = "Use `copy` or `none`."
@@ -165,12 +165,14 @@ def load_plan(path: Path, project: Path) -> FrozenPlan:
     )
 
 
-def has_changed(plan: FrozenPlan) -> bool:
-    """Whether the file that *plan* came from is gone or different now. It changes nothing for the plan."""
+def _locate(project: Path, sandbox: str | None) -> repository.Place:
+    """Where the project is. A plan without a sandbox needs no git to know. GitMissingError, SandboxError."""
     try:
-        return hashlib.sha256(Path(plan.source_path).read_bytes()).hexdigest() != plan.source_sha256
-    except OSError:
-        return True
+        return repository.locate(project)
+    except GitMissingError:
+        if sandbox != "none":
+            raise
+        return repository.Place(root=project.resolve(), in_git=False)
 
 
 def json_schema() -> dict[str, JSON]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from agentsd.errors import GitError, SandboxError
+from agentsd.errors import GitError, GitMissingError, SandboxError
 
 MINIMUM_VERSION = (2, 38)
 """The first git whose ``merge-tree`` merges without a work tree."""
@@ -81,6 +81,8 @@ class Git:
                 command, cwd=self.cwd, env=self.environment(), input=stdin, capture_output=True, check=False
             )
         except OSError as error:
+            if self.cwd.is_dir():
+                raise GitMissingError(f"git cannot be run: {error.strerror}") from error
             raise SandboxError(f"Cannot run git in {self.cwd}: {error.strerror}.") from error
         if done.returncode not in ok:
             raise GitError(args, done.returncode, done.stderr.decode("utf-8", "replace"))
@@ -116,14 +118,14 @@ def shown(path: str) -> str:
 
 @cache
 def version() -> tuple[int, ...]:
-    """The version of git. SandboxError if there is none."""
+    """The version of git. GitMissingError if there is none."""
     words = Git(Path("/")).text("version")
     match = re.search(r"(\d+)\.(\d+)", words)
     return tuple(int(part) for part in match.groups()) if match else (0, 0)
 
 
 def require_version() -> None:
-    """Refuse a git that lacks what we need. SandboxError."""
+    """Refuse a git that lacks what we need. GitMissingError."""
     if version() < MINIMUM_VERSION:
         need, have = (".".join(map(str, numbers)) for numbers in (MINIMUM_VERSION, version()))
-        raise SandboxError(f"git {have} is too old: sandboxes need git {need} or newer.")
+        raise GitMissingError(f"git {have} is too old: sandboxes need git {need} or newer")

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentsd.errors import GitError, SandboxError
+from agentsd.errors import GitError, SandboxError, UnreadyProjectError
 from agentsd.plans.git import Git, require_version
 
 _UNFINISHED = {
@@ -83,12 +83,12 @@ def open_repository(project: Path, state_root: Path) -> Repository:
 
 
 def refuse_unready(repository: Repository) -> None:
-    """Refuse a repository whose work tree is in the middle of something. SandboxError."""
+    """Refuse a repository whose work tree is in the middle of something. UnreadyProjectError."""
     if not repository.private and repository.head() is None:
-        raise SandboxError(f"{repository.work_tree} has no commit yet. Make a first one.")
+        raise UnreadyProjectError(f"{repository.work_tree} has no commit yet. Make a first one.")
     for name, what in _UNFINISHED.items():
         if (repository.git_dir / name).exists():
-            raise SandboxError(
+            raise UnreadyProjectError(
                 f"{what.capitalize()} is in progress in {repository.work_tree}. Finish or abort it."
             )
 

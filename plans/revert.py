@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from agentsd.errors import ApplyConflictError, ConflictError
@@ -24,11 +25,12 @@ def revert(
     plan_id: str,
     *,
     settle: Callable[[], None] = _nobody,
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext,
     on_progress: writes.OnProgress = writes.silent,
 ) -> dict[str, JSON]:
     """Undo the apply of a plan, finished or cut short; running it again after a crash goes on.
 
-    *settle* stores that the plan is not applied any more. It is called under the repository's lock, after the last
+    *shield* is held from the first write on: whoever asks to end then is to wait. *settle* stores that the plan is not applied any more. It is called under the repository's lock, after the last
     file and before the journal is forgotten: killed at any instant, running it again ends the same.
     ConflictError if the plan was never applied, ApplyConflictError (and nothing written) if a file was changed since,
     ProjectWriteError if the disk refuses.
@@ -46,10 +48,11 @@ def revert(
             raise ApplyConflictError(problems)
         staged = writes.stage(repository.git, entry.before, back, folder)
         empties = frozenset(entry.folders)
-        writes.Writer(repository.work_tree, staged, back, seen, empties, on_progress).write()
-        writes.remove_empty(repository.work_tree, entry.folders)
-        journal.put_back(state_root, plan_id)
-        return _settle(state_root, plan_id, settle, [shown(each.path) for each in back])
+        with shield():
+            writes.Writer(repository.work_tree, staged, back, seen, empties, on_progress).write()
+            writes.remove_empty(repository.work_tree, entry.folders)
+            journal.put_back(state_root, plan_id)
+            return _settle(state_root, plan_id, settle, [shown(each.path) for each in back])
 
 
 def _entry(state_root: Path, plan_id: str) -> Journal:

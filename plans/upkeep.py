@@ -7,7 +7,7 @@ records beside the sandboxes, with ``git worktree list`` and with the disk.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,10 +56,17 @@ class Finding:
         }
 
 
-def discard(state_root: Path, plan_id: str, project: Path) -> dict[str, JSON]:
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+def discard(
+    state_root: Path, plan_id: str, project: Path, *, settle: Callable[[], None] = _nobody
+) -> dict[str, JSON]:
     """Throw away a plan's sandboxes, snapshots and journal; works when project or sandbox are gone.
 
-    ConflictError while an apply is half done, SandboxError if a sandbox is in use.
+    *settle* stores that the plan is discarded. It is called when the sandboxes are gone and the result is not:
+    killed before it, the plan is as it was; killed after it, discarding it again takes away the rest. ConflictError while an apply is half done, SandboxError if a sandbox is in use.
     """
     if journal.unfinished(state_root, plan_id):
         raise ConflictError(f"Plan {plan_id} is half applied. Apply it again or revert it, then discard it.")
@@ -70,10 +77,12 @@ def discard(state_root: Path, plan_id: str, project: Path) -> dict[str, JSON]:
         with repository_lock(repository, state_root):
             for box in boxes:
                 lifecycle.remove(repository, box)
+            settle()
             gone = refs.remove(repository.git, plan_id)
     else:
         for box in boxes:
             sandbox.delete(box)
+        settle()
     journal.forget(state_root, plan_id)
     return {"sandboxes": [box.root for box in boxes], "refs": dict(gone)}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 from agentsd.errors import ConflictError, NotFoundError
@@ -14,6 +15,7 @@ from agentsd.store.database import Database, Transaction
 from agentsd.store.ids import new_id, resolve_id
 from agentsd.store.payload import wrap
 
+_NO_DATA: Mapping[str, JSON] = MappingProxyType({})
 COLUMNS = tuple(field.name for field in fields(AsyncJob))
 COLUMN_LIST = ", ".join(COLUMNS)
 _SELECT = f"SELECT {COLUMN_LIST} FROM async_jobs"
@@ -134,16 +136,18 @@ def _awaited(tx: Transaction, job_id: str) -> str | None:
         job_id = following[0][0]
 
 
-def insert_for_plan(tx: Transaction, plan_id: str, phase: Phase, **more: Any) -> AsyncJob:
+def insert_for_plan(
+    tx: Transaction, plan_id: str, phase: Phase, data: Mapping[str, JSON] = _NO_DATA, **more: Any
+) -> AsyncJob:
     """Queue *phase* of a plan and move the plan. Raises ConflictError naming the job that is active.
 
-    *more* are fields of :class:`NewJob`, such as ``timeout``.
+    *data* goes into the payload beside the plan's id; *more* are fields of :class:`NewJob`, such as ``timeout``.
     """
     active = active_job(tx, plan_id)
     if active is not None:
         raise ConflictError(f"Plan {plan_id} has an active job: {active[0]} ({active[1]}, {active[2]}).")
     plans.begin_phase(tx, plan_id, phase)
-    return insert(tx, NewJob(phase=phase, plan_id=plan_id, data={"plan_id": plan_id}, **more))
+    return insert(tx, NewJob(phase=phase, plan_id=plan_id, data={**data, "plan_id": plan_id}, **more))
 
 
 def active_job(tx: Transaction, plan_id: str) -> tuple[str, str, str] | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import signal as signals
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Self, TypedDict, Unpack, cast
 
 import orjson
 
-from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
+from agentsd.errors import BadPayloadError, ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
 from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
 from agentsd.store import bulk, cancel, events, jobs, plans, steering, workers
@@ -97,7 +97,7 @@ class Client:
         if phase in set(Phase):
             if plan_id is None:
                 raise InvalidInputError(f"Phase {phase}", expected="the id of a plan", got=None)
-            return self._enqueue_plan_once(plan_id, Phase(phase), more)
+            return self._enqueue_plan_once(plan_id, Phase(phase), _plan_data(payload), more)
         self._check_phase(phase)
         if plan_id is not None:
             plans.get(self.db, plan_id)
@@ -125,17 +125,24 @@ class Client:
         self._poke_all()
         return found
 
-    def enqueue_plan(self, plan_id: str, phase: Phase, **more: Unpack[Wishes]) -> AsyncJob:
-        """Queue the execution or the apply of a plan and move the plan. Raises as :meth:`enqueue`."""
-        return self._enqueue_plan_once(plan_id, phase, more)[0]
+    def enqueue_plan(
+        self, plan_id: str, phase: Phase, *, payload: JSON = None, **more: Unpack[Wishes]
+    ) -> AsyncJob:
+        """Queue the execution or the apply of a plan and move the plan. Raises as :meth:`enqueue`.
 
-    def _enqueue_plan_once(self, plan_id: str, phase: Phase, more: Wishes) -> tuple[AsyncJob, bool]:
+        *payload*: None, or a mapping; an apply takes ``onto_current``, see ``agents plan apply --onto-current``.
+        """
+        return self._enqueue_plan_once(plan_id, phase, _plan_data(payload), more)[0]
+
+    def _enqueue_plan_once(
+        self, plan_id: str, phase: Phase, data: Mapping[str, JSON], more: Wishes
+    ) -> tuple[AsyncJob, bool]:
         self.bury_dead_owner(plan_id)
         if more.get("timeout") is None:
             more["timeout"] = plan_timeout(self.db, plan_id, phase)
         with self.db.write() as tx:
             same = jobs.active_of_key(tx, more.get("key"))
-            job = same or jobs.insert_for_plan(tx, plan_id, phase, **more)
+            job = same or jobs.insert_for_plan(tx, plan_id, phase, data, **more)
         self._poke_all()
         return job, same is None
 
@@ -347,6 +354,15 @@ def connect(state: StateDir | None = None, settings: Settings | None = None) -> 
     """
     chosen = settings if settings is not None else load_settings()
     return Client(open_store(state if state is not None else state_dir()), chosen)
+
+
+def _plan_data(payload: JSON) -> Mapping[str, JSON]:
+    """What a payload adds to a job of a plan. Raises BadPayloadError."""
+    if payload is None:
+        return {}
+    if not isinstance(payload, dict):
+        raise BadPayloadError(f"The payload of a plan's job: expected an object, got {payload!r}.")
+    return cast("dict[str, JSON]", payload)
 
 
 def plan_timeout(db: Database, plan_id: str, phase: Phase) -> float | None:

@@ -8,12 +8,13 @@ HUP cancel the job.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from agentsd.model import AsyncJob, Phase
+from agentsd.model import JSON, AsyncJob, Phase
 from agentsd.store import claims, jobs, workers
 from agentsd.store.claims import CancelRequest
 from agentsd.store.database import Transaction
@@ -26,6 +27,7 @@ from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.worker import AsyncWorker
 
 Progress = Callable[[dict[str, Any]], None]
+_NO_PAYLOAD: Mapping[str, JSON] = MappingProxyType({})
 
 
 class ForegroundWorker(AsyncWorker):
@@ -39,10 +41,13 @@ class ForegroundWorker(AsyncWorker):
         phase: Phase,
         *,
         on_progress: Progress,
+        payload: Mapping[str, JSON] = _NO_PAYLOAD,
+        retried: AsyncJob | None = None,
         listener: Listener = silent,
     ) -> None:
         super().__init__(state, settings, listener=listener)
         self._plan_id, self._phase, self._on_progress = plan_id, phase, on_progress
+        self._payload, self._retried = payload, retried
         self.job: AsyncJob | None = None
 
     def _register(self) -> None:
@@ -50,10 +55,14 @@ class ForegroundWorker(AsyncWorker):
         self.fleet.on_progress = self._show
         with self.db.write() as tx:
             workers.register(tx, self._row())
-            timeout = plan_timeout(self.db, self._plan_id, self._phase)
-            queued = jobs.insert_for_plan(tx, self._plan_id, self._phase, timeout=timeout)
-            job = self._claim(tx, queued)
+            job = self._claim(tx, self._insert(tx))
         self.fleet.take(job)
+
+    def _insert(self, tx: Transaction) -> AsyncJob:
+        if self._retried is not None:
+            return jobs.insert_retry(tx, self._retried)
+        timeout = plan_timeout(self.db, self._plan_id, self._phase)
+        return jobs.insert_for_plan(tx, self._plan_id, self._phase, self._payload, timeout=timeout)
 
     def _claim(self, tx: Transaction, queued: AsyncJob) -> AsyncJob:
         """Claim what only this transaction, or only this supervisor's own finish, can have queued."""
@@ -92,13 +101,30 @@ class ForegroundWorker(AsyncWorker):
                 self.fleet.take(job)
 
 
-def run_in_foreground(client: Client, plan_id: str, phase: Phase, *, on_progress: Progress) -> AsyncJob:
+def run_in_foreground(
+    client: Client,
+    plan_id: str,
+    phase: Phase,
+    *,
+    on_progress: Progress,
+    payload: Mapping[str, JSON] = _NO_PAYLOAD,
+    retried: AsyncJob | None = None,
+) -> AsyncJob:
     """Run *phase* of a plan to its end, here and now; returns the job as it ended.
 
-    *on_progress* gets the job's progress whenever it changes. Raises ConflictError, NotFoundError.
+    *on_progress* gets the job's progress whenever it changes. *retried*: the job that has ended and that this one is
+    a new attempt at. Raises ConflictError, NotFoundError.
     """
     client.bury_dead_owner(plan_id)
-    worker = ForegroundWorker(client.state, client.settings, plan_id, phase, on_progress=on_progress)
+    worker = ForegroundWorker(
+        client.state,
+        client.settings,
+        plan_id,
+        phase,
+        on_progress=on_progress,
+        payload=payload,
+        retried=retried,
+    )
     worker.run()
     assert worker.job is not None  # noqa: S101 - the transaction that made it has been committed
     return client.get(worker.job.job_id)

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from agentsd.errors import ApplyConflictError, BadPayloadError, JobCancelled, StepFailedError
+from agentsd.errors import AgentsError, BadPayloadError, ConflictError, JobCancelled, StepFailedError
 from agentsd.faults import reach
 from agentsd.model import JSON, Reason
 from agentsd.workers import kernel, limits
@@ -206,7 +206,7 @@ def load_handler(path: str) -> Callable[[JobContext], JSON]:
 
 _REASONS = {
     StepFailedError: Reason.STEP_FAILED,
-    ApplyConflictError: Reason.CONFLICT,
+    ConflictError: Reason.CONFLICT,
     BadPayloadError: Reason.BAD_PAYLOAD,
 }
 
@@ -215,13 +215,15 @@ def _describe(error: BaseException) -> dict[str, JSON]:
     """An exception as data; one that cannot even be printed is told by its type."""
     kind = type(error).__name__
     try:
-        text = f"{kind}: {error}" if str(error) else kind
+        text = str(error) or kind
+        if not isinstance(error, AgentsError):
+            text = kind if text == kind else f"{kind}: {text}"
     except Exception:  # noqa: BLE001 - a broken __str__
         text = kind
     reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), None)
     if reason is None:
         return {"error": text, "reason": Reason.HANDLER_ERROR, "result": _partial(error)}
-    return {"error": text.removeprefix(f"{kind}: "), "reason": reason, "result": _partial(error)}
+    return {"error": text, "reason": reason, "result": _partial(error)}
 
 
 def _print_traceback(error: BaseException) -> None:

@@ -10,7 +10,7 @@ from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import json_text, paint, pairs
 from agentsd.cli.progress import step_lines, steps_of
 from agentsd.cli.session import find_job, session
-from agentsd.cli.shapes import job_object, parsed
+from agentsd.cli.shapes import job_object, parsed, progress_of
 from agentsd.cli.words import STATE_STYLES, ago, seconds_between, took
 from agentsd.errors import ExitCode
 from agentsd.model import JSON, AsyncJob, JobEvent
@@ -36,7 +36,7 @@ def command(job: str) -> ExitCode:
 def describe(job: AsyncJob, events: Iterable[JobEvent], last: list[str]) -> Iterable[str]:
     """Lines about one job."""
     yield from pairs(_facts(job))
-    steps = step_lines(parsed(job.progress))
+    steps = step_lines(progress_of(job))
     if steps:
         yield from ("", paint("Steps", "bold"), *steps)
     if job.result is not None:

@@ -28,10 +28,14 @@ def command(plan: str) -> ExitCode:
     with session() as client:
         row = plans.get(client.db, find_plan(client, plan))
         refuse_active(client, row)
-        if row.state is PlanState.DISCARDED:
+
+        def settle() -> None:
+            if row.state is not PlanState.DISCARDED:
+                plans.set_state(client.db, row.plan_id, PlanState.DISCARDED, ALLOWED)
+
+        report = discard(client.state.root, row.plan_id, Path(row.project), settle=settle)
+        if row.state is PlanState.DISCARDED and not any(report.values()):
             raise ConflictError(f"Plan {row.plan_id} is discarded already.")
-        report = discard(client.state.root, row.plan_id, Path(row.project))
-        plans.set_state(client.db, row.plan_id, PlanState.DISCARDED, ALLOWED)
     return current_output().result(
         {"plan_id": row.plan_id, **report}, lambda: [f"Plan {row.plan_id} is discarded."]
     )

@@ -15,7 +15,10 @@ from agentsd.model import AsyncJobStatus, Phase
 @define("retry", examples="agents plan retry 01JABCDE")
 @click.argument("plan")
 def command(plan: str) -> ExitCode:
-    """Run the latest job of PLAN again, which failed or was cancelled; as execute or apply would."""
+    """Run the latest job of PLAN again, which failed or was cancelled; as execute or apply would.
+
+    The new job is linked to that one: `retry_of` and the number of the attempt say so.
+    """
     from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
 
     with session() as client:
@@ -28,4 +31,4 @@ def command(plan: str) -> ExitCode:
             )
         if client.settings.enabled or job.phase not in set(Phase):
             return show_queued(client, client.retry(job.job_id))
-        return run_here(client, row.plan_id, Phase(job.phase))
+        return run_here(client, row.plan_id, Phase(job.phase), retried=job)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from agentsd.cli.framework import current_output
+from agentsd.cli.plan.conflicts import conflicts_of, what_next
+from agentsd.cli.plan.source import source_words
 from agentsd.cli.progress import ProgressLine, step_lines
 from agentsd.cli.session import find_plan, session, warn_without_worker
-from agentsd.cli.shapes import parsed
+from agentsd.cli.shapes import parsed, progress_of
 from agentsd.cli.words import took
 from agentsd.errors import ExitCode
-from agentsd.model import AsyncJob, AsyncJobStatus, Phase
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Phase, Reason
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
 
 
-def run_phase(ident: str, phase: Phase) -> ExitCode:
+def run_phase(ident: str, phase: Phase, payload: Mapping[str, JSON] | None = None) -> ExitCode:
     """Run *phase* of the plan that *ident* names; with ``async.enabled`` only queue it."""
+    from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
+
     with session() as client:
         plan_id = find_plan(client, ident)
+        if words := source_words(plans.get(client.db, plan_id)):
+            current_output().warn(words)
         if client.settings.enabled:
-            job = client.enqueue_plan(plan_id, phase)
-            return show_queued(client, job)
-        return run_here(client, plan_id, phase)
+            return show_queued(client, client.enqueue_plan(plan_id, phase, payload=payload))
+        return run_here(client, plan_id, phase, payload=payload)
 
 
 def show_queued(client: Client, job: AsyncJob) -> ExitCode:
@@ -34,14 +39,23 @@ def show_queued(client: Client, job: AsyncJob) -> ExitCode:
     return output.result({"job_id": job.job_id, "status": job.status}, lambda: [job.job_id])
 
 
-def run_here(client: Client, plan_id: str, phase: Phase) -> ExitCode:
+def run_here(
+    client: Client,
+    plan_id: str,
+    phase: Phase,
+    *,
+    payload: Mapping[str, JSON] | None = None,
+    retried: AsyncJob | None = None,
+) -> ExitCode:
     """Run in the foreground, with the progress of the steps on a terminal; Ctrl-C cancels."""
     from agentsd.supervisor.foreground import run_in_foreground  # noqa: PLC0415 - the whole supervisor
     from agentsd.supervisor.outcome import exit_code_for  # noqa: PLC0415
 
     output = current_output()
     with ProgressLine(output) as line:
-        job = run_in_foreground(client, plan_id, phase, on_progress=line.show_progress)
+        job = run_in_foreground(
+            client, plan_id, phase, on_progress=line.show_progress, payload=payload or {}, retried=retried
+        )
     for text in _story(job):
         output.info(text)
     code = exit_code_for(job)
@@ -54,9 +68,12 @@ def _story(job: AsyncJob) -> Iterable[str]:
     """What a person wants to know of a run that has just ended; it goes to stderr."""
     from agentsd.cli.plan.results import change_words  # noqa: PLC0415 - not needed when it is queued
 
-    yield from step_lines(parsed(job.progress))
+    yield from step_lines(progress_of(job))
     result = parsed(job.result)
-    if job.status is not AsyncJobStatus.SUCCEEDED:
+    if job.reason is Reason.CONFLICT:
+        yield job.error or "conflict"
+        yield from what_next(job.plan_id, conflicts_of(result))
+    elif job.status is not AsyncJobStatus.SUCCEEDED:
         yield f"{job.phase} {job.status} ({job.reason}) after {took(job)}: {job.error or 'no message'}"
         yield f"agents job logs {job.job_id} shows its output."
     elif job.phase == Phase.EXECUTE:

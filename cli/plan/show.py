@@ -8,8 +8,9 @@ from typing import cast
 import click
 
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.output import paint, pairs, table
+from agentsd.cli.output import paint, pairs, printable, table
 from agentsd.cli.plan.results import change_words
+from agentsd.cli.plan.source import source_state, source_words
 from agentsd.cli.session import find_plan, session
 from agentsd.cli.shapes import parsed, plan_object
 from agentsd.cli.words import STATE_STYLES, ago, state_style, took
@@ -31,7 +32,7 @@ def command(plan: str) -> ExitCode:
         its_jobs = client.list(plan_id=row.plan_id)
         latest = jobs.latest_result(client.db, row.plan_id)
     result = parsed(latest.result) if latest else None
-    data = {**plan_object(row, its_jobs), "result": result}
+    data = {**plan_object(row, its_jobs), "source": source_state(row), "result": result}
     return current_output().result(data, lambda: _lines(row, its_jobs, result))
 
 
@@ -39,7 +40,7 @@ def _lines(plan: PlanRow, its_jobs: list[AsyncJob], result: JSON) -> Iterable[st
     yield from pairs(_facts(plan, result))
     yield from ("", paint("Steps", "bold"))
     for number, step in enumerate(parsed(plan.frozen_json)["steps"], start=1):
-        yield f"  {number:2}  {step['name']}: {_action(step)}"
+        yield f"  {number:2}  " + printable(f"{step['name']}: {_action(step)}")
     if its_jobs:
         rows = [
             (job.job_id, job.phase, job.status, job.reason or "", ago(job.created_at), took(job))
@@ -60,6 +61,7 @@ def _facts(plan: PlanRow, result: JSON) -> Iterable[tuple[str, str]]:
     yield "branch", f"{plan.branch or 'none'} at {(plan.head or 'no commit')[:12]}" if plan.head else ""
     yield "sandbox", plan.sandbox
     yield "file", plan.source_path
+    yield "", source_words(plan)
     yield "created", f"{plan.created_at} ({ago(plan.created_at)} ago)"
     yield "changes", change_words(cast("Mapping[str, JSON]", result)) if result else ""
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import click
 
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.output import paint
+from agentsd.cli.output import paint, printable
+from agentsd.cli.plan.source import source_state, source_words
 from agentsd.cli.progress import step_lines
 from agentsd.cli.session import find_plan, session
-from agentsd.cli.shapes import parsed, plan_item, shown_job
+from agentsd.cli.shapes import plan_item, progress_of, shown_job
 from agentsd.cli.words import STATE_STYLES, took
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, PlanRow, PlanState
@@ -38,17 +39,20 @@ def command(plan: str) -> ExitCode:
         row = plans.get(client.db, find_plan(client, plan))
         job = next(iter(client.list(plan_id=row.plan_id, limit=1)), None)
         shown = shown_job(client, job) if job else None
-    return current_output().result({**plan_item(row), "job": shown}, lambda: _lines(row, job))
+    data = {**plan_item(row), "source": source_state(row), "job": shown}
+    return current_output().result(data, lambda: _lines(row, job))
 
 
 def _lines(plan: PlanRow, job: AsyncJob | None) -> Iterable[str]:
-    yield f"{plan.name} {plan.plan_id} is {paint(plan.state, STATE_STYLES.get(plan.state, ''))}"
+    yield f"{printable(plan.name)} {plan.plan_id} is {paint(plan.state, STATE_STYLES.get(plan.state, ''))}"
     if job is not None:
         reason = f" ({job.reason})" if job.reason else ""
         ran = f" for {took(job)}" if job.started_at else ""
         yield f"{job.phase} {job.job_id} {job.status}{reason}{ran}"
-        yield from step_lines(parsed(job.progress))
+        yield from step_lines(progress_of(job))
         if job.error:
-            yield job.error
+            yield printable(job.error)
+    if words := source_words(plan):
+        yield words
     if plan.state in NEXT and (job is None or job.status.is_terminal):
         yield f"Next: {NEXT[plan.state].format(plan.plan_id)}"

@@ -205,7 +205,7 @@ def test_another_branch_is_refused_unless_it_is_meant(lab: Lab) -> None:
     plan, result = ready(lab)
     lab.git("checkout", "--quiet", "-b", "other")
 
-    with pytest.raises(ApplyConflictError, match="made on main, checked out is: other"):
+    with pytest.raises(ApplyConflictError, match="branch: the plan was made on main, checked out is other"):
         lab.apply(plan, result)
 
     assert lab.apply(plan, result, payload={"onto_current": True})["files"]

@@ -75,10 +75,23 @@ def test_the_patch_ignores_the_users_own_ways_of_showing_it(lab: Lab, result: di
 def test_the_table_and_the_colours(lab: Lab, result: dict[str, object]) -> None:
     base, end = str(result["base"]), str(result["result"])
 
-    stat = diff_text(lab.project, base, end, state_root=lab.state, stat=True)
+    stat = diff_text(lab.project, base, end, state_root=lab.state, form="stat")
+    names = diff_text(lab.project, base, end, state_root=lab.state, form="names")
     colored = diff_text(lab.project, base, end, state_root=lab.state, color=True)
 
     assert b"10 files changed" in stat
+    assert names.splitlines() == [
+        b"A\tbinary",
+        b"A\tcrlf",
+        b"D\tdeleted",
+        b'A\t"latin\\351"',
+        b"A\tlink",
+        b'A\t"new\\nline"',
+        b"R100\tmoved\trenamed",
+        b"M\tscript",
+        b'A\t"tab\\tand \\"quote\\""',
+        b"T\ttyped",
+    ]
     assert b"\x1b[" in colored
     assert b"\x1b[" not in stat
 

@@ -16,8 +16,9 @@ from support.plan_lab import Lab
 
 from agentsd.errors import BadPayloadError, InvalidInputError, PlanFileError
 from agentsd.plans.conditions import Condition
-from agentsd.plans.file import PLAN_SHAPE, STEP_SHAPE, has_changed, json_schema, load_plan, schema_file
+from agentsd.plans.file import PLAN_SHAPE, STEP_SHAPE, json_schema, load_plan, schema_file
 from agentsd.plans.frozen import FrozenPlan, Limits, PythonAction, RunAction, WriteAction
+from agentsd.plans.origin import compare
 
 WHOLE = """\
 name: bump-requests
@@ -129,13 +130,13 @@ def test_a_folder_that_its_repository_ignores_is_no_part_of_it(lab: Lab) -> None
 
 def test_a_change_of_the_file_is_noticed(lab: Lab) -> None:
     plan = lab.plan("steps: [{run: a}]")
-    assert not has_changed(plan)
+    source = Path(plan.source_path)
+    seen = [compare(plan.source_path, plan.source_sha256)]
+    for change in (lambda: source.write_text("name: other"), source.unlink, source.mkdir):
+        change()
+        seen.append(compare(plan.source_path, plan.source_sha256))
 
-    Path(plan.source_path).write_text("name: other")
-    assert has_changed(plan)
-
-    Path(plan.source_path).unlink()
-    assert has_changed(plan)
+    assert seen == ["same", "changed", "gone", "changed"]
 
 
 STEP = "name: x\nsteps:\n  - "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.plan_lab import Lab, Token, result_of
 
-from agentsd.errors import GitError, JobCancelled, SandboxError
+from agentsd.errors import GitError, GitMissingError, JobCancelled, SandboxError
 from agentsd.plans import capture, git, lifecycle, refs, repository, sandbox, snapshot
 from agentsd.plans.include import bring
 from agentsd.plans.lock import repository_lock
@@ -278,14 +278,14 @@ def test_a_broken_repository_is_reported_in_gits_words(lab: Lab) -> None:
 def test_an_old_git_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git, "MINIMUM_VERSION", (999, 0))
 
-    with pytest.raises(SandboxError, match=r"is too old: sandboxes need git 999\.0"):
+    with pytest.raises(GitMissingError, match=r"is too old: sandboxes need git 999\.0"):
         git.require_version()
 
 
 def test_no_git_at_all_is_said(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
-    with pytest.raises(SandboxError, match="Cannot run git"):
+    with pytest.raises(GitMissingError, match=r"git cannot be run: No such file or directory\. Install git"):
         opened(lab)
 
 
