@@ -14,6 +14,7 @@ from support.operator import Answer, Operator
 from support.patience import eventually
 from support.processes import is_alive
 from support.supervisor import Supervisor
+from support.workshop import Workshop
 
 PLAN = """\
 name: write-a-version
@@ -31,6 +32,7 @@ class World:
     def __init__(self) -> None:
         self.home = Home()
         self.operator = Operator(self.home)
+        self.workshop = Workshop(self.home, self.operator)
         self.workers: dict[str, Supervisor] = {}
         self.jobs: list[str] = []
         self.answer = Answer("", 0, "", "")

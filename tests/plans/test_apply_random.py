@@ -1,172 +1,344 @@
-"""Random projects, edits by a plan and by the user, and a kill at a random write: the tree is git's, or untouched."""
+"""Random projects, plans, user's work and kills: the files are what git would make of them, or nothing was written.
+
+``AGENTSD_TEST_EXAMPLES=1000`` makes it a long run; ``--hypothesis-show-statistics`` says what was met how often.
+``AGENTSD_TEST_SHRINK=1`` looks for the smallest story that fails, which takes minutes.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
-from support.plan_lab import Lab
+from support.judge import Files, Judge, Merge, files_in, private_files
+from support.killing import killed_at_change
+from support.plan_lab import Ended, Job, Lab
 
-from agentsd.errors import ApplyConflictError
-from agentsd.plans import capture, journal, lifecycle, snapshot
-from agentsd.plans.changes import Entry, entries
-from agentsd.plans.repository import Repository, open_repository
+from agentsd.errors import ApplyConflictError, ConflictError
+from agentsd.plans.apply import apply
+from agentsd.plans.execute import execute
 from agentsd.plans.revert import revert
-from agentsd.plans.sandbox import Request
 
-NAMES = st.sampled_from(["a", "b", "d/x", "d/y", "d/e/z", "q\tü", "new\nline"])
-LINES = st.lists(
-    st.sampled_from(["one\n", "two\n", "three\r\n", "\0\n", "long " * 9 + "\n"]), max_size=9
-).map("".join)
-FILES = st.dictionaries(NAMES, LINES, max_size=6)
-EDITS = st.lists(
-    st.tuples(st.sampled_from(["write", "append", "delete", "link", "exec", "folder"]), NAMES, LINES),
-    max_size=5,
-)
+EXAMPLES = int(os.environ.get("AGENTSD_TEST_EXAMPLES", "22"))
+PHASES = set(Phase) - ({Phase.shrink, Phase.explain} if "AGENTSD_TEST_SHRINK" not in os.environ else set())
+
+NAMES = [
+    *("a", "b", "d/x", "d/y", "d/e/z", "-rf", "two words", " lead", "new\nline", 'ü\t"q"', ":(top)a", "*.py"),
+    *(os.fsdecode(b"not \xff utf-8/\xfe"), "dos.crlf", "d/mixed.crlf", "filtered.up", "some.ign", ".gitignore"),
+]  # fmt: skip
+ATTRIBUTES = "*.crlf text eol=crlf\n*.up filter=up\n"
+BLOCKS = ["one\n", "two\n", "three\r\n", "\0\n", "long " * 9 + "\n", "no end of line", "*.ign\n"]
+LINES = st.lists(st.sampled_from(BLOCKS), max_size=9).map("".join)
+Edit = tuple[str, str, str]
+WRITES = ["write", "append", "prepend", "delete", "link", "exec", "folder", "move"]
+INDEX = ["stage", "intend", "forget"]
+HISTORY = ["commit", "branch", "detach", "stash", "pop"]
 
 
-def edit(root: Path, edits: list[tuple[str, str, str]]) -> None:
-    """Carry out random edits; one that does not fit the tree as it is does nothing."""
-    for what, name, text in edits:
-        path = root / name
+@dataclass(frozen=True)
+class Story:
+    """One example: what is there, what everybody does, and where the kills fall."""
+
+    base: dict[str, str]
+    before: list[Edit]
+    plan: list[Edit]
+    user: list[Edit]
+    strategy: str
+    kills: list[tuple[str, int]]
+    ending: str
+
+
+@st.composite
+def kills(draw: st.DrawFn) -> list[tuple[str, int]]:
+    """Up to three attempts that are killed before their n-th change; the first one is an apply."""
+    attempt = st.tuples(st.sampled_from(["apply", "revert"]), st.integers(1, 10))
+    drawn = draw(st.lists(attempt, max_size=3))
+    return [("apply", number) if at == 0 else (what, number) for at, (what, number) in enumerate(drawn)]
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """A story about few names, so that what is done by one meets what is done by another."""
+    names = st.sampled_from(draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=6, unique=True)))
+
+    def edits(kinds: list[str], most: int) -> list[Edit]:
+        return draw(st.lists(st.tuples(st.sampled_from(kinds), names, LINES), max_size=most))
+
+    return Story(
+        base=draw(st.dictionaries(names, LINES, max_size=6)),
+        before=edits([*WRITES, *INDEX, *HISTORY], 5),
+        plan=edits([*WRITES, *WRITES, "commit"], 5),
+        user=edits([*WRITES, *WRITES, *INDEX, *HISTORY], 4),
+        strategy=draw(st.sampled_from(["worktree", "worktree", "clone"])),
+        kills=draw(kills()),
+        ending=draw(st.sampled_from(["apply", "apply", "revert"])),
+    )
+
+
+def carry_out(root: Path, wanted: Sequence[Edit]) -> None:
+    """Carry out edits in *root*; one that does not fit the tree as it is does nothing."""
+    for what, name, text in wanted:
         try:
-            if what == "delete" or (what == "link" and path.is_file()):
-                path.unlink()
-            if what == "folder" and path.is_file():
-                path.unlink()
-                path.mkdir()
-                (path / "inside").write_text(text)
-            elif what == "link":
-                path.symlink_to(text.strip("\0\r\n").split("\n")[0] or "nowhere")
-            elif what == "exec":
-                path.chmod(0o755)
-            elif what in {"write", "append"}:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("ab" if what == "append" else "wb") as file:
-                    file.write(text.encode())
-        except (OSError, ValueError):
+            if what in WRITES:
+                edit(root / name, what, text)
+            else:
+                use_git(root, what, name)
+        except (OSError, ValueError, subprocess.CalledProcessError):
             continue
 
 
-def merged_by_git(lab: Lab, ours: str, theirs: str) -> str | None:
-    """The tree of an ordinary `git merge` in a clone; None if it conflicts."""
-    clone = lab.folder / "clone"
-    run = [
-        "git",
-        "-c",
-        "user.name=a",
-        "-c",
-        "user.email=a@b",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "-C",
-        str(clone),
-    ]
-    subprocess.run(["git", "clone", "--quiet", "--no-checkout", "--shared", lab.project, clone], check=True)
-    subprocess.run([*run, "checkout", "--quiet", "--detach", ours], check=True)
-    merge = subprocess.run(
-        [*run, "merge", "--quiet", "--no-edit", "--no-ff", theirs], capture_output=True, check=False
-    )
-    if merge.returncode:
-        return None
-    tree = subprocess.run([*run, "rev-parse", "HEAD^{tree}"], capture_output=True, check=True)
-    return tree.stdout.decode().strip()
+def edit(path: Path, what: str, text: str) -> None:
+    if what in {"delete", "link"} or (what == "folder" and path.is_file()):
+        path.unlink(missing_ok=what == "link")
+    if what == "folder":
+        path.mkdir()
+        (path / "inside").write_text(text, newline="")
+    elif what == "link":
+        path.symlink_to(text.strip("\0\r\n").split("\n")[0] or "nowhere")
+    elif what == "exec":
+        path.chmod(path.stat().st_mode ^ 0o111)
+    elif what == "move":
+        path.rename(path.with_name("moved"))
+    elif what != "delete":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        old = path.read_bytes() if what != "write" and path.is_file() else b""
+        new = text.encode()
+        path.write_bytes(new + old if what == "prepend" else old + new)
 
 
-def kill_at(number: int, lab: Lab, applied: dict[str, object]) -> None:
-    """Apply in a child that is killed at its *number*-th change of a name in the project."""
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    left = number
-
-    def strike(name: str, args: tuple[object, ...]) -> None:
-        nonlocal left
-        if name in {"os.rename", "os.remove", "os.mkdir"} and str(lab.project) in str(args[0]):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    try:
-        sys.addaudithook(strike)
-        lab.apply(lab.shell("true"), applied)
-    finally:
-        os._exit(0)
+def use_git(root: Path, what: str, name: str) -> None:
+    commands = {
+        "stage": [["add", "--all", "--", f":(literal){name}"]],
+        "intend": [["add", "--intent-to-add", "--", f":(literal){name}"]],
+        "forget": [["rm", "--cached", "-r", "--quiet", "--", f":(literal){name}"]],
+        "commit": [["add", "--all"], ["commit", "--quiet", "--allow-empty", "-m", "a commit"]],
+        "branch": [["checkout", "--quiet", "-b", "other"], ["checkout", "--quiet", "other"]],
+        "detach": [["checkout", "--quiet", "--detach"]],
+        "stash": [["stash", "push", "--quiet", "--include-untracked"]],
+        "pop": [["stash", "pop", "--quiet"]],
+    }
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    for words in commands[what]:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        subprocess.run(command, cwd=root, env=env, check=what == "commit", capture_output=True)
 
 
-def now(repo: Repository, state: Path, parent: str | None = None) -> snapshot.Snapshot:
-    return snapshot.of_project(repo, state, parents=[parent] if parent else [], message="test")
+class Scene:
+    """A project, a plan for it that was executed, and everything that has to hold about its apply."""
+
+    def __init__(self, lab: Lab, story: Story) -> None:
+        self.lab, self.story = lab, story
+        self.base = self.theirs = ""
+        self._begin()
+        (lab.folder / "judge").mkdir()
+        self.judge = Judge(lab.project, lab.folder / "judge")
+        self.index = lab.project / ".git" / "index"
+        self.plan = lab.shell("true", f"sandbox: {story.strategy}")
+        self.result = self._execute()
+        carry_out(lab.project, story.user)
+        self.ours = self.judge.commit(lab.project, self.index, self.base)
+        self.merged = self.judge.merge(self.ours, self.theirs)
+        self.found: Files = files_in(lab.project)
+        self.private = private_files(lab.project)
+
+    def _begin(self) -> None:
+        lab = self.lab
+        lab.start_git({"kept": "kept\n", ".gitattributes": ATTRIBUTES, ".gitignore": "*.ign\n"})
+        lab.git("config", "filter.up.clean", "tr a-z A-Z")
+        lab.git("config", "filter.up.smudge", "tr A-Z a-z")
+        lab.git("config", "core.safecrlf", "false")
+        carry_out(lab.project, [("write", name, text) for name, text in self.story.base.items()])
+        lab.commit_whatever()
+        carry_out(lab.project, self.story.before)
+
+    def _execute(self) -> dict[str, Any]:
+        """Execute the plan. The judge looks at the project before, and into the sandbox when its step has ended."""
+        project, judge = self.lab.project, self.judge
+        private = private_files(project)
+        self.base = judge.commit(project, self.index)
+        found = files_in(project)
+
+        class Editing(Job):
+            def run(self, argv: Sequence[str], *, cwd: Path | None = None, **_: Any) -> Ended:
+                assert cwd is not None
+                carry_out(cwd, scene.story.plan)
+                scene.theirs = judge.commit(cwd, scene.base, scene.base)
+                return Ended(0, None, timed_out=False)
+
+        scene = self
+        job = self._job(Editing)
+        result: dict[str, Any] = execute(job)
+        assert private == private_files(project)
+        assert found == files_in(project)
+        return result
+
+    def _job(self, kind: type[Job] = Job, result: Mapping[str, Any] | None = None) -> Job:
+        job = self.lab.job(self.plan, result, payload={"onto_current": True})
+        return kind(
+            job=job.job, plan=job.plan, state_root=job.state_root, log_dir=job.log_dir, payload=job.payload
+        )
+
+    def apply(self) -> None:
+        """Apply the result, whatever branch is checked out."""
+        apply(self._job(result=self.result))
+
+    def revert(self) -> None:
+        """Undo the apply."""
+        revert(self.lab.state, "PLAN")
+
+    def tree(self) -> str:
+        """The tree of the project as git sees it now."""
+        return self.judge.tree_of(self.lab.project, self.index)
+
+    def suffer(self) -> None:
+        """Apply and revert, each killed before one of its changes."""
+        places = (self.lab.project, self.lab.state / "apply")
+        for what, number in self.story.kills:
+            work = self.apply if what == "apply" else self._revert_if_any
+            event(
+                f"{what} killed"
+                if killed_at_change(number, places, work)
+                else f"{what} was done before its kill"
+            )
+
+    def _revert_if_any(self) -> None:
+        try:
+            self.revert()
+        except ConflictError as error:
+            assert "nothing to revert" in str(error) and self.tree() == self.tree_before
+
+    @property
+    def tree_before(self) -> str:
+        """The tree of the project just before the apply."""
+        return self.judge.git("rev-parse", f"{self.ours}^{{tree}}")
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(base=FILES, before=EDITS, plan=EDITS, user=EDITS, staged=st.booleans(), kill=st.integers(0, 9))
-@example(  # half of it looks like files that were renamed into each other
+RENAMED = Story(  # half of it looks like files that were renamed into each other
     base={"a": "", "b": "", "new\nline": "one\n" * 5 + "long " * 8 + "\none\none\n", "d/x": "one\n" * 8},
-    before=[("write", "q\tü", ""), ("write", "a", "one\n" * 8)],
+    before=[("write", "q", ""), ("write", "a", "one\n" * 8)],
     plan=[
         ("write", "a", ""),
-        ("folder", "q\tü", "one\n" + "long " * 8 + "\n" + "one\n" * 5),
-        ("exec", "a", "one\n" * 8),
+        ("folder", "q", "one\n" + "long " * 8 + "\n" + "one\n" * 5),
+        ("exec", "a", ""),
         ("folder", "new\nline", ""),
         ("write", "a", ""),
     ],
     user=[],
-    staged=False,
-    kill=5,
+    strategy="worktree",
+    kills=[("apply", 5)],
+    ending="apply",
 )
-def test_an_apply_is_the_merge_that_git_makes(
-    state_root: Path,
-    base: dict[str, str],
-    before: list[tuple[str, str, str]],
-    plan: list[tuple[str, str, str]],
-    user: list[tuple[str, str, str]],
-    staged: bool,
-    kill: int,
-) -> None:
+STASHED = Story(  # the user has put work aside, and takes it up again after the plan has run
+    base={"a": "one\ntwo\n" * 9, "b": "one\n"},
+    before=[
+        ("append", "b", "mine\n"),
+        ("write", "d/x", "mine\n"),
+        ("stash", "a", ""),
+        ("prepend", "a", "top\n"),
+    ],
+    plan=[("append", "a", "end\n"), ("write", "d/y", "new\n"), ("commit", "a", ""), ("delete", "kept", "")],
+    user=[("append", "b", "more\n"), ("stash", "a", ""), ("pop", "a", ""), ("intend", "d/z", "")],
+    strategy="worktree",
+    kills=[("apply", 4), ("revert", 3), ("apply", 6)],
+    ending="revert",
+)
+IGNORED = Story(  # what the plan adds lies there already, and git ignores it
+    base={"a": "one\n"},
+    before=[],
+    plan=[
+        ("write", ".gitignore", "nothing\n"),
+        ("write", "some.ign", "of the plan\n"),
+        ("append", "a", "two\n"),
+    ],
+    user=[("write", "some.ign", "of the user\n")],
+    strategy="clone",
+    kills=[],
+    ending="apply",
+)
+
+
+@pytest.mark.timeout(100 + 10 * EXAMPLES)
+@settings(
+    max_examples=EXAMPLES,
+    phases=sorted(PHASES, key=list(Phase).index),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(stories())
+@example(RENAMED)
+@example(STASHED)
+@example(IGNORED)
+def test_an_apply_is_the_merge_that_git_makes(state_root: Path, story: Story) -> None:
     with TemporaryDirectory() as folder, TemporaryDirectory(dir=state_root) as state:
-        lab = Lab(Path(folder), Path(state))
-        lab.start_git({"kept": "kept\n"} | base)
-        edit(lab.project, before)
-        repo = open_repository(lab.project, lab.state)
-        box = lifecycle.create(repo, lab.state, Request(plan_id="P", job_id="J", strategy="worktree"))
-        edit(box.path, plan)
-        theirs = capture.capture(repo, lab.state, box).commit
-        edit(lab.project, user)
-        if staged:
-            lab.git("add", "--all")
-        ours = now(repo, lab.state, box.base)
-        wanted = merged_by_git(lab, ours.commit, theirs)
-        fixed = lab.untouchables()
-        result: dict[str, object] = {"base": box.base, "result": theirs}
-        if kill:
-            kill_at(kill, lab, result)
-
-        if wanted is None:
-            with pytest.raises(ApplyConflictError):
-                lab.apply(lab.shell("true"), result)
-            assert now(repo, lab.state).tree == ours.tree
-            assert journal.latest(lab.state, "PLAN") is None
+        scene = Scene(Lab(Path(folder), Path(state)), story)
+        event("a stash of the user's" if "logs/refs/stash" in scene.private else "no stash")
+        if scene.merged is None:
+            refused(scene)
         else:
-            lab.apply(lab.shell("true"), result)
-            assert now(repo, lab.state).tree == wanted
-            if kill == 0 or journal.latest(lab.state, "PLAN"):
-                revert(lab.state, "PLAN")
-        assert lab.untouchables() == fixed
-        if kill == 0:
-            assert tree_of(repo, lab.state) == entries(repo.git, ours.commit)
+            merged(scene, scene.merged)
+        assert scene.private == private_files(scene.lab.project)
+        assert (
+            subprocess.run(
+                ["git", "fsck", "--strict", "--no-dangling"],
+                cwd=scene.lab.project,
+                capture_output=True,
+                check=True,
+            ).stdout
+            == b""
+        )
 
 
-def tree_of(repo: Repository, state: Path) -> dict[str, Entry]:
-    return entries(repo.git, now(repo, state).commit)
+def refused(scene: Scene) -> None:
+    """A conflict writes nothing, and says so every time."""
+    event("conflict")
+    for _ in range(2):
+        with pytest.raises(ApplyConflictError) as caught:
+            scene.apply()
+        assert caught.value.conflicts
+        assert scene.found == files_in(scene.lab.project)
+    with pytest.raises(ConflictError, match="nothing to revert"):
+        scene.revert()
+
+
+def merged(scene: Scene, merge: Merge) -> None:
+    scene.suffer()
+    try:
+        scene.apply()
+    except ApplyConflictError as error:
+        return in_the_way(scene, error)
+    event("clean")
+    assert scene.tree() == merge.tree
+    assert_written(scene, merge)
+    if scene.story.ending == "revert":
+        event("reverted")
+        scene.revert()
+        assert scene.tree() == scene.tree_before
+        if not any(".crlf" in name for name in merge.changed):
+            assert scene.found == files_in(scene.lab.project)
+    return None
+
+
+def in_the_way(scene: Scene, error: ApplyConflictError) -> None:
+    """Stricter than git: what git ignores it overwrites, and we do not."""
+    event("something ignored in the way")
+    kinds = {kind for kind, _ in error.conflicts}
+    assert kinds <= {"ignored file in the way", "folder in the way", "symbolic link in the way"}, error
+    unknown = scene.found.keys() - scene.judge.paths_in(scene.ours)
+    assert unknown
+    assert scene.found == files_in(scene.lab.project)
+
+
+def assert_written(scene: Scene, merge: Merge) -> None:
+    """What the merge changed is on the disk as git would write it; all else is as it was."""
+    now = files_in(scene.lab.project)
+    for name in merge.changed:
+        assert now.get(name) == merge.files.get(name), name
+    untouched = {name: what for name, what in scene.found.items() if name not in merge.changed}
+    assert {name: what for name, what in now.items() if name not in merge.changed} == untouched
