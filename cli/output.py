@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
@@ -138,8 +139,10 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def has_color(stream: TextIO | None = None) -> bool:
-    """Whether to use colour on *stream* (default: stdout)."""
-    return not os.environ.get("NO_COLOR") and is_terminal(stream or sys.stdout)
+    """Whether to use colour on *stream* (default: stdout). NO_COLOR and then FORCE_COLOR win over what it is."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream or sys.stdout)
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:
@@ -158,12 +161,27 @@ def width() -> int:
     return os.get_terminal_size(sys.stdout.fileno()).columns or 80
 
 
+def columns_of(text: str) -> int:
+    """How many columns of a terminal *text* takes: characters of East Asia take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
 def shorten(text: str, limit: int) -> str:
-    """*text* in at most *limit* characters. Of an id the end is kept: the beginnings of ids made at one time are one."""
-    if len(text) <= limit:
+    """*text* in at most *limit* columns. Of an id the end is kept: the beginnings of ids made at one time are one."""
+    if columns_of(text) <= limit:
         return text
     room = max(0, limit - 1)
-    return "…" + text[len(text) - room :] if ID.fullmatch(text) else text[:room] + "…"
+    if ID.fullmatch(text):
+        return "…" + text[len(text) - room :]
+    kept = text[:room]
+    while columns_of(kept) > room:
+        kept = kept[:-1]
+    return kept + "…"
 
 
 def table(
@@ -180,7 +198,7 @@ def table(
     the table is too wide, the first one first. *style* names the style of a cell by its heading.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
-    sizes = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
+    sizes = [max(columns_of(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
     excess = sum(sizes) + 2 * (len(sizes) - 1) - width()
     for name in give:
         index = headings.index(name)
@@ -203,7 +221,7 @@ def _row(
 ) -> str:
     cells: list[str] = []
     for shown, text, name, size in zip(painted, plain, headings, sizes, strict=True):
-        space = " " * (size - len(text))
+        space = " " * (size - columns_of(text))
         cells.append(space + shown if name in right else shown + space)
     return "  ".join(cells).rstrip()
 
