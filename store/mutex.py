@@ -51,16 +51,21 @@ class WriterMutex:
 
     def holder(self) -> str:
         """Who holds the mutex, for a message: ``process 123`` where the kernel tells."""
+        pid = self.holder_pid()
+        return "another process" if pid is None else f"process {pid}"
+
+    def holder_pid(self) -> int | None:
+        """The process that holds the mutex; None if nobody does, or where the kernel does not tell."""
         inode = os.fstat(self._fd).st_ino
         try:
             lines = Path("/proc/locks").read_text().splitlines()
         except OSError:  # not Linux
-            return "another process"
+            return None
         for line in lines:
             fields = line.split()
             if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
-                return f"process {fields[4]}"
-        return "another process"
+                return int(fields[4])
+        return None
 
     def close(self) -> None:
         """Close the file; releases the mutex if it is held."""

@@ -19,6 +19,7 @@ from agentsd.supervisor.ledger import Ledger
 from agentsd.supervisor.notices import Listener, Notice, about
 from agentsd.supervisor.reaper import Dead, Reaper, bury, jobs_of
 from agentsd.supervisor.timers import Timers
+from agentsd.workers.process import kill_identified
 from agentsd.workers.sweep import STUCK_AFTER, Standstill
 from agentsd.workers.sweeper import LOOK_AT_STUCK
 
@@ -152,6 +153,7 @@ class Duties:
         try:
             with self._worker.db.try_write() as tx:
                 if tx is None:
+                    self._end_if_in_the_way(dead)
                     self._again(dead, left, standstill)
                     return
                 buried = bury(tx, dead, left, max_attempts=self._worker.settings.max_attempts)
@@ -169,6 +171,15 @@ class Duties:
         for job in buried:
             self._worker.listener(about("job_reaped", job, "warning", reason=dead.reason))
         self._worker.look()
+
+    def _end_if_in_the_way(self, dead: Dead) -> None:
+        """End a supervisor that was stopped in the middle of a transaction.
+
+        It holds the mutex and SQLite's own lock for as long as it is stopped: neither its burial nor
+        anything else could be written before somebody continues it.
+        """
+        if self._worker.db.mutex.holder_pid() == dead.worker.pid and remnants.is_stopped(dead.worker):
+            kill_identified(dead.worker.pid)
 
     def _again(
         self, dead: Dead, left: list[AsyncJob], standstill: Standstill, pause: float = BURIAL_PAUSE

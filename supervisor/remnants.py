@@ -48,6 +48,12 @@ def is_provably_dead(worker: Worker) -> bool:
     return identity.is_here() and not identity.is_alive()
 
 
+def is_stopped(worker: Worker) -> bool:
+    """Whether that very process is here and stopped, by SIGSTOP or a debugger."""
+    identity = identity_of(worker)
+    return is_reachable(worker) and identity.is_alive() and state(worker.pid) in ("T", "t")
+
+
 def end_round(worker: Worker, jobs: Iterable[AsyncJob]) -> list[int]:
     """KILL everything that is left of a dead supervisor and these jobs of it; returns what was found.
 

@@ -86,6 +86,13 @@ class Audit:
 
     def look(self) -> None:
         """Compare the tables with all rules. Raises AssertionError."""
+        self.db.connection.execute("BEGIN")  # all that is read is of one moment
+        try:
+            self._compare()
+        finally:
+            self.db.connection.execute("COMMIT")
+
+    def _compare(self) -> None:
         before, self.rows = self.rows, {row[1]: Row(*row) for row in self.db.read(_ROWS)}
         self._nothing_is_lost(before)
         for job_id, row in self.rows.items():
