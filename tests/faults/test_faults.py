@@ -15,6 +15,7 @@ import pytest
 
 from agentsd import faults
 from agentsd.faults import FAULTS, POINTS, VARIABLE, Rule
+from crash_matrix.points import POINTS as MATRIX
 
 PROJECT = Path(__file__).parents[2]
 ROOMS = ("cli", "plans", "store", "supervisor", "workers")
@@ -32,6 +33,11 @@ def called() -> list[str]:
 def test_the_table_is_what_the_source_calls() -> None:
     """No point is dead, and none is missing in the table."""
     assert set(called()) == POINTS
+
+
+def test_the_matrix_knows_every_point() -> None:
+    """A new point is played, or the table says why not."""
+    assert {point.name for point in MATRIX} == POINTS
 
 
 def run(wanted: str, *points: str) -> subprocess.CompletedProcess[str]:

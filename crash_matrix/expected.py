@@ -1,0 +1,53 @@
+"""How the job at fault, and the healthy one beside it in the same worker, may end: by who was hit, how, and when."""
+
+from __future__ import annotations
+
+from crash_matrix.cells import DEADLY, Cell
+from crash_matrix.points import Actor, Progress
+
+DONE, LOST = {"completed"}, {"worker_lost"}
+_OUTLIVES = {"stop", "delay", "busy", "full", "eagain", "emfile"}
+
+
+def of_target(cell: Cell) -> set[str]:
+    """The reasons that the job at fault may end with, in the operation ``run``."""
+    actor, fault, progress = cell.point.actor, cell.fault, cell.point.progress
+    if fault in _OUTLIVES:
+        return DONE
+    if fault == "stop long":
+        return {"stuck"}
+    if fault in ("kill both", "kill all"):
+        return DONE if progress in (Progress.QUEUED, Progress.ENDED) else LOST
+    by_actor = {Actor.SUPERVISOR: _supervisor_dies, Actor.SPAWNER: _spawner_dies, Actor.JOB: _job_dies}
+    return by_actor[actor](cell)
+
+
+def _supervisor_dies(cell: Cell) -> set[str]:
+    if cell.point.progress in (Progress.QUEUED, Progress.ENDED):
+        return DONE
+    # An exception lets it say its last words: an end that it has heard of is written.
+    return DONE | LOST if cell.fault == "error" and cell.point.name.startswith("finish.") else LOST
+
+
+def _spawner_dies(cell: Cell) -> set[str]:
+    if cell.point.progress is Progress.CLAIMED:
+        return DONE  # the claim is held, the next spawner forks
+    # A result that has come is kept.
+    return DONE | LOST if cell.point.name.startswith("sweep.") else LOST
+
+
+def _job_dies(cell: Cell) -> set[str]:
+    if cell.point.progress is Progress.CLAIMED:
+        # Forked again, unless its supervisor had let it go already: then nobody can know how far it came.
+        return DONE | {"signalled" if cell.fault == "kill" else "exited"}
+    if cell.fault == "kill":
+        return {"signalled"}
+    return {"exited"} if cell.point.name == "result.sent" else {"handler_error"}
+
+
+def of_neighbour(cell: Cell) -> set[str]:
+    """The reasons for the healthy job in the same worker: it ends with that worker, and by nothing else."""
+    if cell.fault == "stop long":
+        return {"stuck"}
+    hits_worker = cell.point.actor in (Actor.SUPERVISOR, Actor.SPAWNER) and cell.fault in DEADLY
+    return DONE | LOST if hits_worker else DONE

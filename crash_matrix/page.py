@@ -1,0 +1,96 @@
+"""The page of the matrix."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import agentsd
+from crash_matrix.cells import MEANINGS, why_not
+from crash_matrix.play import Finding
+from crash_matrix.points import POINTS
+
+_INTRODUCTION = """# The crash matrix
+
+What you find after a process was killed, stopped, or failed, at every step of a job's life. Each line was played for
+real: a store of its own, a healthy worker with a job beside it, a worker that meets the fault with a healthy job in its other slot, and
+the job of the line. `nox -s crash_matrix` plays it again and writes this page; it fails if one line falls short.
+"""
+_PROMISES = """
+## What is looked at after each
+
+- Every move in the history is a legal one: one event per move, one claim, one end. What was acknowledged is there. `PRAGMA integrity_check` is `ok`.
+- The handler of a row has begun at most once; of a job that succeeded, exactly once; never before its process was recorded.
+- When a row says that a job has ended, none of its processes lives: each child, `setsid` grandchild and twice forked daemon told its pid and start time.
+- After `kill -9` of one process nothing of its jobs is left within two seconds, before anything is started again.
+- The healthy job in the other worker succeeds; so does the one in the same worker, unless that worker's supervisor or spawner was killed.
+- A job that is queued afterwards runs. Workers that are told to stop exit with 0. At the end no process with the store's marker is left anywhere.
+- For plans: files, index, HEAD, refs and stash of the user byte for byte; an apply is whole after the next apply, and undone by a revert; a clean-up leaves no sandbox, and `git fsck` is silent.
+"""
+
+
+def page(findings: Sequence[Finding]) -> str:
+    """The page, as Markdown."""
+    return (
+        "\n".join(
+            [
+                _INTRODUCTION,
+                *_circumstances(findings),
+                _PROMISES,
+                *_legend(),
+                *_tables(findings),
+                *_not_tried(),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _circumstances(findings: Sequence[Finding]) -> Iterator[str]:
+    short = sum(bool(finding.problem) for finding in findings)
+    yield (
+        f"Played on {datetime.now(UTC):%Y-%m-%d}: {len(findings)} lines, {short} fell short. agentsd {agentsd.__version__}, "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"{platform.system()} {platform.release().partition('-')[0]}, {os.cpu_count()} cores."
+    )
+
+
+def _legend() -> Iterator[str]:
+    yield "## Faults\n"
+    yield "| fault | what happens |\n|---|---|"
+    yield from (f"| {fault} | {meaning} |" for fault, meaning in MEANINGS.items())
+    yield "\n`worker_lost`, `signalled` and so on are the [reasons](async_architecture.md#reasons) of the job's end."
+
+
+def _tables(findings: Sequence[Finding]) -> Iterator[str]:
+    for operation in dict.fromkeys(finding.cell.point.operation for finding in findings):
+        yield f"\n## {operation[0].upper()}{operation[1:]}\n"
+        yield "| point | who is there | the job is | fault | job | what you find |\n|---|---|---|---|---|---|"
+        yield from (_line(each) for each in findings if each.cell.point.operation == operation)
+
+
+def _line(finding: Finding) -> str:
+    point = finding.cell.point
+    found = finding.words or "all as before"
+    if finding.problem:
+        found = "**fell short**: " + finding.problem.splitlines()[0].replace("|", "/")
+    return f"| `{point.name}` | {point.actor} | {point.progress} | {finding.cell.fault} | {finding.cell.kind} | {found} |"
+
+
+def _not_tried() -> Iterator[str]:
+    yield "\n## Not tried\n"
+    yield "| fault | why | points |\n|---|---|---|"
+    for fault in MEANINGS:
+        for why, names in _reasons(fault).items():
+            yield f"| {fault} | {why} | {', '.join(f'`{name}`' for name in dict.fromkeys(names))} |"
+
+
+def _reasons(fault: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for point in POINTS:
+        if why := why_not(point, fault):
+            found.setdefault(why, []).append(point.name)
+    return found

@@ -1,0 +1,154 @@
+"""A plan is executed or applied, with the fault in the middle of it, and the user's project looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from support.judge import files_in, private_files
+from support.operator import Operator
+from support.patience import eventually
+
+from agentsd.model import AsyncJob
+from crash_matrix.expected import DONE
+from crash_matrix.stage import Stage
+
+PLAN = """\
+name: matrix
+steps:
+  - run: |
+      for number in 1 2 3 4 5; do echo "new $number" > "file-$number"; done
+      echo changed > VERSION
+      rm GONE
+"""
+BEFORE = {"VERSION": "1.0\n", "GONE": "soon\n", "KEPT": "kept\n", "plan.yaml": PLAN}
+WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+
+
+class Project:
+    """A git project with a plan in it, staged and unstaged edits of its user, and a worker at fault."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.folder = stage.home.root / "project"
+        self.folder.mkdir()
+        for name, content in BEFORE.items():
+            (self.folder / name).write_text(content)
+        for words in (("init", "-q", "-b", "main"), ("add", "."), (*WHO, "commit", "-q", "-m", "Begin")):
+            self.git(*words)
+        (self.folder / "staged").write_text("staged\n")
+        self.git("add", "staged")
+        (self.folder / "KEPT").write_text("edited by its user\n")
+        stage.home.set("async.enabled", value=True)
+        self.operator = Operator(stage.home, self.folder)
+        self.plan_id: str = self.operator.ask("plan", "create", "plan.yaml").data["plan_id"]
+        self.files, self.private = files_in(self.folder), private_files(self.folder)
+
+    def git(self, *words: str) -> str:
+        """Run git in the project."""
+        done = subprocess.run(
+            ("git", *words),
+            cwd=self.folder,
+            env=self.stage.home.environ,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
+    def queue(self, phase: str, *options: str) -> str:
+        """Queue a phase; returns the job's id."""
+        job_id: str = self.operator.ask("plan", phase, self.plan_id, *options).data["job_id"]
+        self.stage.acknowledged.add(job_id)
+        return job_id
+
+    def end_of(self, job_id: str) -> AsyncJob:
+        """The job as it ended."""
+        look = self.stage.client.get
+        eventually(lambda: look(job_id).status.is_terminal, 40, "the phase ends")
+        return look(job_id)
+
+    def must(self, phase: str) -> AsyncJob:
+        """A phase that has to succeed."""
+        job = self.end_of(self.queue(phase))
+        assert job.reason == "completed", f"{phase}: {job.reason} ({job.error})"
+        return job
+
+    def is_untouched(self) -> None:
+        """Files, index, HEAD, refs and stash of the user are what they were, byte for byte."""
+        assert files_in(self.folder) == self.files, "files of the user have changed"
+        assert private_files(self.folder) == self.private, "index, HEAD, refs or configuration have changed"
+
+    def is_applied(self) -> None:
+        """Every file is what the plan made of it, the user's edits are there, the index is untouched."""
+        found = {name: content.decode() for name, (_, content) in files_in(self.folder).items()}
+        wanted = {name: content.decode() for name, (_, content) in self.files.items() if name != "GONE"}
+        wanted |= {"VERSION": "changed\n", **{f"file-{number}": f"new {number}\n" for number in range(1, 6)}}
+        assert found == wanted, f"not applied whole: {sorted(set(found.items()) ^ set(wanted.items()))}"
+        assert private_files(self.folder) == self.private, "index, HEAD, refs or configuration have changed"
+
+    def nothing_is_left(self) -> None:
+        """After a clean-up: no sandbox, no registration of one, no folder that nobody knows, a sound repository."""
+        answer = self.operator.ask("cleanup").data
+        assert not answer["unknown"], f"unknown to the clean-up: {answer['unknown']}"
+        boxes = list(self.stage.home.state.sandboxes.glob("*/*"))
+        assert not boxes, f"sandboxes are left: {boxes}"
+        trees = self.git("worktree", "list", "--porcelain").count("worktree ")
+        assert trees == 1, "a work tree is still registered"
+        self.git("fsck", "--strict", "--no-dangling")
+
+
+def execute(stage: Stage) -> dict[str, set[str]]:
+    """The plan is executed, meets the fault, is executed again and applied."""
+    project = _begin(stage)
+    stage.arm()
+    job_id = project.queue("execute")
+    stage.strike()
+    job = project.end_of(job_id)
+    project.is_untouched()
+    allowed = {"kill": {"signalled"}, "stop": DONE, "delay": DONE}.get(stage.cell.fault, {"handler_error"})
+    assert str(job.reason) in allowed, f"{job.reason} ({job.error}), not {allowed}"
+    stage.told.append(f"execute ended {job.status}/{job.reason}, the project untouched")
+    if job.reason != "completed":
+        project.must("execute")
+        stage.told.append("executed again, it succeeded")
+    project.is_untouched()
+    project.must("apply")
+    project.is_applied()
+    project.nothing_is_left()
+    return _endings()
+
+
+def apply(stage: Stage) -> dict[str, set[str]]:
+    """The plan is applied and meets the fault; applied again it is whole, reverted it is as before."""
+    project = _begin(stage)
+    project.must("execute")
+    stage.arm()
+    job_id = project.queue("apply")
+    stage.strike()
+    job = project.end_of(job_id)
+    stage.told.append(f"apply ended {job.status}/{job.reason}")
+    if job.reason != "completed":
+        project.must("apply")
+        stage.told.append("applied again, it was whole")
+    project.is_applied()
+    json.loads(stage.must("plan", "revert", project.plan_id, "--format", "json"))
+    project.is_untouched()
+    stage.told.append("reverted, the project was as before")
+    project.must("apply")
+    project.is_applied()
+    project.nothing_is_left()
+    allowed = {"kill": {"signalled"}, "stop": DONE, "delay": DONE}.get(stage.cell.fault)
+    assert allowed is None or str(job.reason) in allowed, f"{job.reason} ({job.error}), not {allowed}"
+    return _endings()
+
+
+def _begin(stage: Stage) -> Project:
+    stage.connect()
+    stage.healthy_worker()
+    stage.faulty_worker()
+    return Project(stage)
+
+
+def _endings() -> dict[str, set[str]]:
+    return {"near": DONE, "far": DONE, "late": DONE}

@@ -1,0 +1,241 @@
+"""How each operation is brought about, with the fault in the middle of it. Each returns what may come out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+
+from support.patience import PATIENCE, eventually
+from support.supervisor import Supervisor
+
+from crash_matrix import expected, migrating, planning, promises
+from crash_matrix.expected import DONE, LOST
+from crash_matrix.points import Actor, Progress
+from crash_matrix.stage import Stage
+
+Endings = dict[str, set[str]]
+"""By role: the reasons that its job may end with."""
+_AFTER_HANDLER = ("run.end", "result.", "sweep.", "finish.")
+
+
+def _two_workers(stage: Stage) -> Supervisor:
+    stage.connect()
+    stage.healthy_worker()
+    return stage.faulty_worker()
+
+
+def _endings(stage: Stage, target: set[str]) -> Endings:
+    return {"target": target, "near": expected.of_neighbour(stage.cell), "far": DONE, "late": DONE}
+
+
+def run(stage: Stage) -> Endings:
+    """A job is queued, claimed, forked, runs and ends."""
+    worker = _two_workers(stage)
+    if stage.cell.point.name.startswith(_AFTER_HANDLER):
+        stage.open("target")
+    stage.arm()
+    stage.enqueue("target", stage.cell.kind)
+    stage.strike(worker)
+    promises.nothing_outlives(stage)
+    return _endings(stage, expected.of_target(stage.cell))
+
+
+def heartbeat(stage: Stage) -> Endings:
+    """A job runs, and its supervisor says that it lives."""
+    worker = _two_workers(stage)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    stage.arm()
+    stage.strike(worker)
+    promises.nothing_outlives(stage)
+    return _endings(stage, expected.of_target(stage.cell))
+
+
+def enqueue(stage: Stage) -> Endings:
+    """``agents job enqueue``: when it has said yes, the job is there; else it is there whole, or not at all."""
+    _two_workers(stage)
+    stage.open("target")
+    stage.arm()
+    payload = json.dumps(stage.payload("target", stage.cell.kind))
+    command = stage.command("job", "enqueue", "work", "--payload", payload, "--format", "json", at_fault=True)
+    stage.strike()
+    out, err = command.communicate(timeout=60 * PATIENCE)
+    if command.returncode == 0:
+        stage.jobs["target"] = json.loads(out)["data"]["job_id"]
+        stage.acknowledged.add(stage.jobs["target"])
+        stage.told.append("it was acknowledged")
+    else:
+        _is_explained(stage, out + err)
+        known = set(stage.jobs.values())
+        there = [job for job in stage.client.list() if job.job_id not in known]
+        stage.told.append("no acknowledgement, and the job is " + ("there, whole" if there else "not there"))
+        assert len(there) <= 1, f"one command made {len(there)} jobs"
+        if there:
+            stage.jobs["target"] = there[0].job_id
+    if stage.cell.fault in ("stop", "delay"):
+        assert command.returncode == 0, f"exit {command.returncode}: {out}{err}"
+    return _endings(stage, DONE)
+
+
+def _is_explained(stage: Stage, said: str) -> None:
+    if stage.cell.fault in ("busy", "full", "enospc"):
+        assert "Traceback" not in said, said
+
+
+def cancel(stage: Stage) -> Endings:
+    """``agents job cancel`` of a job that runs."""
+    worker = _two_workers(stage)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    stage.arm()
+    by_client = stage.cell.point.actor is Actor.CLIENT
+    command = stage.command("job", "cancel", stage.jobs["target"], at_fault=by_client)
+    stage.strike(worker)
+    command.communicate(timeout=60 * PATIENCE)
+    asked = stage.client.get(stage.jobs["target"]).cancel_requested_at is not None
+    stage.told.append("the request is stored" if asked else "the request is not stored")
+    if not asked:
+        assert command.returncode != 0, "a cancel was acknowledged and is not stored"
+        return _endings(stage, DONE)
+    _ends(stage, "target")
+    return _endings(stage, {"cancelled"})
+
+
+def _ends(stage: Stage, role: str) -> None:
+    """Wait for the end of a job that nobody lets through its gate."""
+    eventually(lambda: promises.all_ended(stage, stage.jobs[role]), 20, f"the {role} job ends")
+
+
+def time_out(stage: Stage) -> Endings:
+    """A job runs longer than it may."""
+    worker = _two_workers(stage)
+    stage.arm()
+    stage.begin("target", stage.cell.kind, timeout=0.8)
+    stage.processes()
+    stage.strike(worker)
+    _ends(stage, "target")
+    return _endings(stage, {"timeout"} | (LOST if stage.cell.fault in ("kill", "error") else set()))
+
+
+def supervisor_killed(stage: Stage) -> Endings:
+    """The supervisor was killed, and its spawner ends the trees."""
+    worker = _two_workers(stage)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    stage.arm()
+    worker.kill()
+    stage.strike()
+    if stage.cell.fault == "delay":
+        promises.nothing_outlives(stage)
+    _ends(stage, "target")
+    return _endings(stage, LOST) | {"near": LOST}
+
+
+def spawner_killed(stage: Stage) -> Endings:
+    """The spawner was killed, and its supervisor ends what it leaves and starts another."""
+    worker = _two_workers(stage)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    stage.arm()
+    os.kill(worker.spawner_pid, signal.SIGKILL)
+    stage.strike(worker)
+    _ends(stage, "target")
+    return _endings(stage, LOST) | {"near": LOST}
+
+
+def reap(stage: Stage) -> Endings:
+    """A worker and its spawner were killed in one instant, and another worker ends what they leave."""
+    stage.connect()
+    dying = stage.start(1)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    worker = stage.faulty_worker()
+    stage.arm()
+    dying.kill_with_spawner()
+    stage.strike(worker)
+    return _endings(stage, LOST)
+
+
+def take_over(stage: Stage) -> Endings:
+    """Worker and spawner were killed, no other is there, and a cancel ends what they leave."""
+    stage.connect()
+    dying = stage.start(1)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    dying.kill_with_spawner()
+    stage.arm()
+    command = stage.command("job", "cancel", stage.jobs["target"], at_fault=True)
+    stage.strike()
+    command.communicate(timeout=60 * PATIENCE)
+    if command.returncode:
+        stage.told.append("the cancel was run again")
+        stage.must("job", "cancel", stage.jobs["target"])
+    _ends(stage, "target")
+    return _endings(stage, {"cancelled"})
+
+
+def shut_down(stage: Stage) -> Endings:
+    """The worker is told to stop while jobs run."""
+    worker = _two_workers(stage)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    stage.arm()
+    worker.process.terminate()
+    stage.strike(worker)
+    code = worker.process.wait(30 * PATIENCE)
+    if stage.cell.fault in ("stop", "delay"):
+        assert code == 0, f"exit {code}: {worker.said}"
+    stage.told.append("what was interrupted is queued anew")
+    ended = {"interrupted"} if stage.cell.point.progress is Progress.ENDED else {"interrupted", *LOST}
+    return _endings(stage, ended) | {"near": ended}
+
+
+def prune(stage: Stage) -> Endings:
+    """``agents job prune`` of jobs that have ended."""
+    _two_workers(stage)
+    stage.open("old")
+    old = [stage.enqueue("old", "plain") for _ in range(3)]
+    eventually(
+        lambda: all(stage.client.get(job_id).status.is_terminal for job_id in old), 30, "the old jobs end"
+    )
+    stage.arm()
+    command = stage.command("job", "prune", "--older-than", "0 s", at_fault=True)
+    stage.strike()
+    out, err = command.communicate(timeout=60 * PATIENCE)
+    if command.returncode:
+        _is_explained(stage, out + err)
+        stage.told.append("the prune was run again")
+        stage.must("job", "prune", "--older-than", "0 s")
+    _is_pruned(stage, old)
+    return _endings(stage, DONE)
+
+
+def _is_pruned(stage: Stage, old: list[str]) -> None:
+    there = {job.job_id for job in stage.client.list()} & set(old)
+    assert not there, f"not pruned: {there}"
+    logs = [job_id for job_id in old if stage.home.state.job_logs(job_id).exists()]
+    assert not logs, f"logs without a job: {logs}"
+    stage.acknowledged -= set(old)
+    lines = stage.effects.read_text().split()
+    stage.effects.write_text("".join(f"{line}\n" for line in lines if line not in old))
+    del stage.jobs["old"]
+
+
+SCENARIOS: dict[str, Callable[[Stage], Endings]] = {
+    "enqueue": enqueue,
+    "migrate": migrating.migrate,
+    "run": run,
+    "heartbeat": heartbeat,
+    "cancel": cancel,
+    "time out": time_out,
+    "supervisor killed": supervisor_killed,
+    "spawner killed": spawner_killed,
+    "reap": reap,
+    "take over": take_over,
+    "shut down": shut_down,
+    "prune": prune,
+    "execute": planning.execute,
+    "apply": planning.apply,
+}

@@ -1,0 +1,97 @@
+"""A small part of the crash matrix, and that its checks can fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crash_matrix.cells import CUT, MEANINGS, all_cells, cut, why_not
+from crash_matrix.points import POINTS
+from crash_matrix.scenarios import SCENARIOS
+
+PROJECT = Path(__file__).parents[2]
+
+
+def matrix(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run the matrix as ``nox -s crash_matrix`` does."""
+    environ = {**os.environ, "PYTHONPATH": str(PROJECT / "features")}
+    return subprocess.run(
+        [sys.executable, "-m", "crash_matrix", *options],
+        cwd=PROJECT, env=environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_small_part_holds() -> None:
+    """One cell for each promise."""
+    ended = matrix("--cut")
+
+    assert 0 == ended.returncode, ended.stdout[-8000:] + ended.stderr[-4000:]
+    assert f"{len(CUT)} cells" in ended.stdout
+
+
+GUARDS = {
+    "the sweep": (
+        "workers/sweep.py",
+        "    strays = [pid for pid in list_children() if pid not in known]\n",
+        "    strays = []\n",
+        "run: sweep.begin = stop (daemon)",
+        "processes of it live",
+    ),
+    "the fence": (
+        "store/claims.py",
+        (
+            "signal = ?, user_s = ?, system_s = ?, max_rss_bytes = ?, progress = coalesce(?, progress)\n"
+            "WHERE job_id = ? AND status = 'running' AND worker_id = ? RETURNING"
+        ),
+        (
+            "signal = ?, user_s = ?, system_s = ?, max_rss_bytes = ?, progress = coalesce(?, progress)\n"
+            "WHERE job_id = ? AND ? <> '' RETURNING"
+        ),
+        "run: start.gone = stop long",
+        "RED",
+    ),
+    "the handshake": (
+        "workers/child.py",
+        "    if channel.recv(1) != GO:",
+        "    if not channel.fileno():",
+        "run: start.heard = kill (",
+        "the handler of job",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("guard", GUARDS)
+def test_a_guard_that_is_missing_turns_a_cell_red(guard: str, tmp_path: Path) -> None:
+    """In a copy of the product without it."""
+    file, old, new, cell, words = GUARDS[guard]
+    for room in ("cli", "plans", "store", "supervisor", "workers", "src"):
+        shutil.copytree(
+            PROJECT / room, tmp_path / room, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    text = (tmp_path / file).read_text()
+    assert 1 == text.count(old), f"{file} has no such guard any more"
+    (tmp_path / file).write_text(text.replace(old, new))
+    ended = matrix("--only", cell, "--source", str(tmp_path))
+
+    assert 1 == ended.returncode, ended.stdout
+    assert words in ended.stdout
+
+
+def test_every_point_and_fault_is_tried_or_explained() -> None:
+    """The matrix has no silent gap."""
+    tried = {(cell.point, cell.fault) for cell in all_cells()}
+    for point in POINTS:
+        for fault in MEANINGS:
+            assert ((point, fault) in tried) != bool(why_not(point, fault)), (point.name, fault)
+
+    assert len(CUT) == len(cut())
+    assert {point.operation for point in POINTS} == set(SCENARIOS)
