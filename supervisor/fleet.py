@@ -16,12 +16,13 @@ from agentsd.store.settings import Settings
 from agentsd.supervisor.ledger import Ledger
 from agentsd.supervisor.notices import Listener, about
 from agentsd.supervisor.orders import OrderBook
-from agentsd.supervisor.output import cut_logs, last_lines
+from agentsd.supervisor.output import last_lines
 from agentsd.supervisor.running import RunningJob, Stage
 from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.verdict import successor, verdict
 from agentsd.workers.link import Message
+from agentsd.workers.output import cut_logs
 
 FORK_TRIES = 9
 """How often a failing fork is tried before the job ends ``spawn_failed``; the pauses add up to 25 s."""
@@ -112,10 +113,7 @@ class Fleet:
                 running.pid, running.pid_start, running.stage = message["pid"], message["start"], Stage.FORKED
                 self.ledger.starts.append(running)
             case "fork_failed" if running is not None:
-                if running.stage is Stage.GOING:  # it was told to go, and nobody knows how far it came
-                    self.ended(running, {"op": "ended", "stages": [], **message})
-                else:
-                    self._fork_failed(running, message["error"])
+                self._fork_failed(running, message["error"])
             case "ended" if running is not None:
                 self.ended(running, message)
             case "unkillable" if running is not None:
@@ -173,7 +171,7 @@ class Fleet:
             self.ledger.starts.remove(running)
         running.ended, running.stage = message, Stage.ENDED
         log_dir = self.book.db.state.job_logs(running.job.job_id)
-        cut_logs(log_dir, self.settings.log_limit)
+        cut_logs(str(log_dir), self.settings.log_limit)
         ending = verdict(running, max_attempts=self.settings.max_attempts, rerun_safe=running.rerun_safe)
         if ending.status is not AsyncJobStatus.SUCCEEDED and (lines := last_lines(log_dir)):
             ending = replace(ending, detail={**ending.detail, "last_lines": lines})

@@ -1,4 +1,4 @@
-"""A job's output files when it ends: the last lines for its history, and the cut at the limit."""
+"""A job's output files when it ends: the last lines for its history."""
 
 from __future__ import annotations
 
@@ -26,16 +26,3 @@ def last_lines(log_dir: Path) -> str:
         return ""
     # A tail that begins inside a line begins with its rest; the whole lines say more.
     return text if size <= TAIL_BYTES or "\n" not in text[:-1] else text.split("\n", 1)[1]
-
-
-def cut_logs(log_dir: Path, limit: int) -> None:
-    """Cut what a job wrote past *limit* bytes, the largest file first."""
-    try:
-        sizes = {entry.path: entry.stat().st_size for entry in os.scandir(log_dir)}
-        excess = sum(sizes.values()) - limit
-        for path in sorted(sizes, key=sizes.__getitem__, reverse=True) if excess > 0 else ():
-            cut = min(excess, sizes[path])
-            os.truncate(path, sizes[path] - cut)
-            excess -= cut
-    except OSError:
-        return

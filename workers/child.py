@@ -138,6 +138,7 @@ def _run(
     """Run the handler and send the frame that ends the job. Returns the exit code."""
     writer = FrameWriter(channel)
     try:
+        board.set_begun(slot)
         limits.apply(order.limits)
         context = _context(order, orjson.loads(body), writer, board, slot, token)
         handler = load_handler(order.handler)

@@ -18,6 +18,7 @@ from agentsd.model import utc_now
 from agentsd.workers.board import Board
 from agentsd.workers.child import SHIELD_LIMIT
 from agentsd.workers.order import Order
+from agentsd.workers.output import OutputWatch
 from agentsd.workers.slot import Slot
 from agentsd.workers.stack import LEAD
 
@@ -38,6 +39,7 @@ class Leader:
     start: int
     board: Board
     slot: Slot
+    output: OutputWatch = field(init=False)
     armed: bool = False
     """Whether the handler may have begun; before that there is nothing to be gentle with."""
     cause: str = ""
@@ -51,6 +53,9 @@ class Leader:
     stages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     exit: dict[str, Any] | None = None
     """What ``wait4`` told, once the process is reaped."""
+
+    def __post_init__(self) -> None:
+        self.output = OutputWatch(self.order.log_dir, self.order.log_limit)
 
     def arm(self, go_at: float) -> None:
         """The handler may begin: the timeout runs from *go_at*."""

@@ -34,8 +34,8 @@ from agentsd.workers.sweeper import Sweeper
 from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
-OUTPUT_LOOK = 0.5
-"""Seconds between looks at the size of running jobs' logs."""
+MEMORY_LOOK = 0.5
+"""Seconds between looks at the kernel's counters of processes that it killed for want of memory."""
 _ALL_SIGNALS = signal.valid_signals()
 
 
@@ -54,7 +54,7 @@ class Spawner:
         self._selector = selectors.DefaultSelector()
         self._selector.register(link, selectors.EVENT_READ, None)
         self._watching_writes = False
-        self._next_output_look = 0.0
+        self._next_memory_look = 0.0
         self._memory = OutOfMemoryWatch()
         self._sweeper = Sweeper(self._by_pid, self._children)
 
@@ -148,7 +148,8 @@ class Spawner:
         now = time.monotonic()
         moments = [leader.due for leader in self._leaders.values() if leader.due is not None]
         if self._leaders:
-            moments.append(self._next_output_look)
+            moments.append(self._next_memory_look)
+            moments += [leader.output.due for leader in self._leaders.values() if leader.exit is None]
         if (patience := self._sweeper.patience()) is not None:
             moments.append(now + patience)
         if not LINUX and self._leaders:  # untested: macOS has no pidfd
@@ -184,11 +185,15 @@ class Spawner:
         now = time.monotonic()
         for leader in self._leaders.values():
             leader.tick(now)
-        if self._leaders and now >= self._next_output_look:
-            self._next_output_look = now + OUTPUT_LOOK
+        self._limit_output([leader for leader in self._leaders.values() if leader.exit is None], now)
+        if self._leaders and now >= self._next_memory_look:
+            self._next_memory_look = now + MEMORY_LOOK
             self._memory.look()
-            for leader in self._leaders.values():
-                if leader.exit is None and _bytes_in(leader.order.log_dir) > leader.order.log_limit:
+
+    def _limit_output(self, leaders: list[Leader], now: float) -> None:
+        if any(now >= leader.output.due for leader in leaders):
+            for leader in leaders:
+                if now >= leader.output.may and leader.output.look():
                     leader.end("output_limit", leader.order.grace)
 
     def _sweep(self) -> None:
@@ -203,10 +208,13 @@ class Spawner:
         reach("sweep.end")
         del self._leaders[leader.order.job_id]
         stack = leader.slot.stack.take() if leader.slot.stack is not None else ""
+        begun = self._board.has_begun(leader.slot.number)
         leader.slot.leave()
         self._board.give_back(leader.slot.number)
-        if not leader.armed and not leader.cause:
-            self._fork_failed(leader.order, f"its process ended before it could begin ({_how(leader)})")
+        if not begun and not leader.cause and leader.exit and leader.exit["exit_code"] is not None:
+            # It gave up by itself: no descriptor, no room for its log. A signal is somebody's wish, and ends the job.
+            code = leader.exit["exit_code"]
+            self._fork_failed(leader.order, f"its process ended before it could begin (exit code {code})")
             return
         self._link.post(
             {
@@ -244,22 +252,8 @@ class Spawner:
         return {*sweep_round((), self._children), *in_group}
 
 
-def _how(leader: Leader) -> str:
-    ended = leader.exit or {}
-    return ended.get("signal") or f"exit code {ended.get('exit_code')}"
-
-
 def _has_ended(pid: int) -> bool:  # untested: macOS has no pidfd
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-
-
-def _bytes_in(directory: str) -> int:
-    """Bytes of all files in a job's log directory."""
-    try:
-        with os.scandir(directory) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
-    except OSError:
-        return 0
 
 
 def _preload(modules: list[str]) -> str:

@@ -12,12 +12,13 @@ from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker, utc_now
 from agentsd.store.claims import CancelRequest
 from agentsd.supervisor.outcome import exit_code_for
-from agentsd.supervisor.output import cut_logs, last_lines
+from agentsd.supervisor.output import last_lines
 from agentsd.supervisor.reaper import Reaper
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.verdict import verdict
 from agentsd.workers.frames import Kind
+from agentsd.workers.output import cut_logs
 from agentsd.workers.process import Identity
 
 JOB = AsyncJob(
@@ -230,8 +231,8 @@ def test_output_is_cut_to_the_limit(tmp_path: Path) -> None:
     (tmp_path / "job.log").write_bytes(b"x" * 100)
     (tmp_path / "01-step.log").write_bytes(b"x" * 1000)
     (tmp_path / "02-step.log").write_bytes(b"x" * 10)
-    cut_logs(tmp_path, 50)
-    cut_logs(tmp_path / "nowhere", 50)
+    cut_logs(str(tmp_path), 50)
+    cut_logs(str(tmp_path / "nowhere"), 50)
 
     assert 50 == sum(path.stat().st_size for path in tmp_path.glob("*.log"))
     assert 10 == (tmp_path / "02-step.log").stat().st_size

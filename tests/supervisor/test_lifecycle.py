@@ -223,10 +223,12 @@ def test_the_first_signal_can_be_chosen(
         client.cancel(job.job_id, signal="NOISE")
 
 
-def test_a_second_cancel_can_be_harsher(client: Client, begin: Begin, start: Start) -> None:
+def test_a_second_cancel_can_be_harsher(client: Client, home: Home, begin: Begin, start: Start) -> None:
     """A job that ignores TERM need not be waited for until the grace is over."""
     start(cancel_grace="600 s")
-    job = begin("ignore-term", {"seconds": 600})
+    entered = home.root / "entered"
+    job = begin("ignore-term", {"entered": str(entered)})
+    eventually(entered.exists, 20, "it ignores TERM")
     client.cancel(job.job_id)
     client.cancel(job.job_id, signal="KILL")
 
@@ -561,7 +563,7 @@ def test_a_store_that_cannot_be_written_loses_no_result(
     assert [Reason.COMPLETED, Reason.TIMEOUT] == [end_of(client, found).reason for found in (job, slow)]
 
 
-@pytest.mark.parametrize("how", ["deleted", "replaced"])
+@pytest.mark.parametrize("how", ["deleted", "replaced", "without its log"])
 def test_a_store_that_is_gone_ends_the_worker(
     client: Client, home: Home, begin: Begin, start: Start, how: str
 ) -> None:
@@ -569,7 +571,7 @@ def test_a_store_that_is_gone_ends_the_worker(
     supervisor = start(job_ttl="1 s")
     job = begin("tree", STUBBORN, progress=True)
     copy = home.state.database.read_bytes()
-    home.state.database.unlink()
+    (client.db.log if how == "without its log" else home.state.database).unlink()
     if how == "replaced":
         home.state.database.write_bytes(copy)
 

@@ -1,0 +1,231 @@
+"""When something runs out: no orphan, no lost result, no attempt used for what is not the job's fault; and limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.groups import V1, group_of_kind
+from support.home import Home
+from support.patience import eventually
+from support.supervisor import Supervisor
+
+from agentsd import Client
+from agentsd.model import AsyncJob, AsyncJobStatus, Reason
+from agentsd.supervisor.running import RunningJob
+from agentsd.supervisor.verdict import verdict
+from agentsd.workers.cgroup import counted
+from agentsd.workers.output import OutputWatch
+
+Start = Callable[..., Supervisor]
+Begin = Callable[..., AsyncJob]
+
+HOG = """
+import os
+if given["group"]:
+    with open(given["group"] + "/cgroup.procs", "w") as procs:
+        procs.write(str(os.getpid()))
+print("hungry", flush=True)
+kept = []
+while True:
+    kept.append(b"x" * 2**20)
+"""
+SHOUT = "yes 0123456789012345678901234567890123456789 | head -c {}"
+
+
+def test_a_full_process_table_uses_no_attempt(client: Client, start: Start) -> None:
+    """Fork says EAGAIN: the claim is held, the job runs when there is room again, and nothing is left over."""
+    worker = start()
+    client.wait(client.enqueue("noop").job_id, timeout=20)
+    with group_of_kind("pids") as group:
+        (group / "cgroup.procs").write_text(str(worker.spawner_pid))
+        (group / "pids.max").write_text("1")
+        job = client.enqueue("echo", payload="here")
+        eventually(lambda: "no process" in worker.said, 20, "a failing fork is reported")
+        held = client.get(job.job_id)
+        (group / "pids.max").write_text("max")
+        ended = client.wait(job.job_id, timeout=30)
+        (V1 / "pids" / "cgroup.procs").write_text(str(worker.spawner_pid))
+
+    assert held.status is AsyncJobStatus.RUNNING
+    assert (ended.reason, ended.attempt, ended.retry_of) == (Reason.COMPLETED, 1, None)
+    assert len(client.list()) == 2
+
+
+def test_a_process_that_dies_before_it_begins_uses_no_attempt(
+    client: Client, home: Home, start: Start
+) -> None:
+    """Its log cannot be opened, as on a full disk: it is tried again, and runs once that is mended."""
+    worker = start()
+    home.state.logs.rename(home.root / "elsewhere")
+    home.state.logs.touch()
+    job = client.enqueue("echo", payload="here")
+    eventually(lambda: worker.said.count("no process") >= 2, 20, "it is tried again")
+    home.state.logs.unlink()
+    (home.root / "elsewhere").rename(home.state.logs)
+    ended = client.wait(job.job_id, timeout=30)
+
+    assert (ended.reason, ended.attempt) == (Reason.COMPLETED, 1)
+    assert "ended before it could begin" in worker.said
+
+
+@pytest.mark.parametrize("whose", ["the job's", "the worker's"])
+def test_a_kill_for_want_of_memory_is_called_so(client: Client, start: Start, whose: str) -> None:
+    """As likely: a SIGKILL that nobody of ours sent, and a counter of the kernel that rose just then."""
+    with group_of_kind("memory") as group:
+        (group / "memory.limit_in_bytes").write_text(str(200 * 2**20))
+        if whose == "the worker's":
+            _start_in(group, start)
+        else:
+            start()
+        payload = {"code": HOG, "group": str(group) if whose == "the job's" else ""}
+        job = client.wait(client.enqueue("snippet", payload=payload).job_id, timeout=60)
+        last = client.events(job.job_id)[-1]
+        after = client.wait(client.enqueue("echo", payload=1).job_id, timeout=20)
+
+    assert (job.status, job.reason, job.signal) == (AsyncJobStatus.FAILED, Reason.OUT_OF_MEMORY, "SIGKILL")
+    assert "The kernel likely killed it: memory ran out" in (job.error or "")
+    where = {"the job's": "on this machine", "the worker's": "in its worker's memory group"}
+    assert where[whose] == last.detail["oom_suspicion"]
+    assert last.detail["last_lines"] == "hungry\n"
+    assert after.status is AsyncJobStatus.SUCCEEDED
+
+
+def _start_in(group: Path, start: Start) -> None:
+    """Start a worker in a group of version 1 that this process is in meanwhile."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    own = next(line.split(":", 2)[2] for line in lines if "memory" in line.split(":")[1].split(","))
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+    try:
+        start()
+    finally:
+        (V1 / "memory" / own.lstrip("/") / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def test_a_plain_kill_is_not_called_out_of_memory(client: Client, begin: Begin, start: Start) -> None:
+    """Nothing rose: somebody killed it."""
+    start()
+    job = begin("cooperative", {})
+    os.kill(job.pid or 0, signal.SIGKILL)
+
+    assert client.wait(job.job_id, timeout=20).reason is Reason.SIGNALLED
+
+
+def test_a_count_of_the_jobs_own_group_is_certain(tmp_path: Path) -> None:
+    """What the kernel writes in memory.events is read, and the verdict says so without "likely"."""
+    events = tmp_path / "memory.events"
+    events.write_text("low 0\nhigh 0\nmax 12\noom 1\noom_kill 2\noom_group_kill 1\n")
+    job = RunningJob(
+        job=AsyncJob(
+            job_id="J", plan_id="J", phase="p", status=AsyncJobStatus.RUNNING, payload_json="{}",
+            schema_version=1, created_at="",
+        ),
+        order_body=b"", handler="", timeout=1.0, rerun_safe=True,
+        ended={"signal": "SIGKILL", "oom_kills": counted(events), "max_rss_bytes": 2**20},
+    )  # fmt: skip
+    ending = verdict(job, max_attempts=1, rerun_safe=False)
+
+    assert ending.reason is Reason.OUT_OF_MEMORY
+    assert ending.detail["oom_kills"] == 2
+    assert "because the memory of its group was used up. Its process had 1.0 MiB" in (ending.error or "")
+    assert counted(tmp_path / "nowhere") == 0
+
+
+# -- limits -----------------------------------------------------------------------------------------
+
+SHOW = ["sh", "-c", "ulimit -v; ulimit -S -t; ulimit -H -t; ulimit -n; nice"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line", "shown"),
+    [
+        ("memory_limit", "1 GiB", 0, "1048576"),
+        ("cpu_limit", "90 s", 1, "90"),
+        ("cpu_limit", "90 s", 2, "95"),
+        ("open_files_limit", 333, 3, "333"),
+        ("nice", 7, 4, "7"),
+    ],
+)
+def test_a_configured_limit_holds_in_every_process_of_a_job(
+    client: Client, home: Home, start: Start, key: str, value: object, line: int, shown: str
+) -> None:
+    """Read by a tool that the job runs, beside one without: by default nothing is limited."""
+    start(**{key: value})
+    job = client.wait(client.enqueue("tool", payload={"argv": SHOW}).job_id, timeout=20)
+    told = (home.state.job_logs(job.job_id) / "job.log").read_text().split()
+
+    assert job.status is AsyncJobStatus.SUCCEEDED
+    assert told[line] == shown
+    assert [at for at, word in enumerate(told) if word == shown] == [line]
+
+
+def test_a_plan_wins_over_the_configuration(client: Client, home: Home, start: Start) -> None:
+    """What it does not limit, the configuration does."""
+    project = home.root / "project"
+    project.mkdir()
+    plan = project / "plan.yaml"
+    plan.write_text(
+        "name: x\nsandbox: copy\nlimits: {open-files: 200}\n"
+        "steps: [{run: 'ulimit -n; nice; nproc >/dev/null'}]\n"
+    )
+    start(open_files_limit=100, nice=4)
+    from support.operator import Operator  # noqa: PLC0415 - only here
+
+    operator = Operator(home, project)
+    home.set("async.enabled", "true")
+    plan_id = operator.run("plan", "create", "plan.yaml").stdout.strip()
+    job_id = operator.ask("plan", "execute", plan_id).data["job_id"]
+    job = client.wait(job_id, timeout=30)
+    log = next(home.state.job_logs(job.job_id).glob("01-*.log")).read_text()
+
+    assert log.split() == ["200", "4"]
+
+
+# -- output and results -----------------------------------------------------------------------------
+
+
+def test_a_gigabyte_of_output_does_not_fill_the_disk(client: Client, home: Home, start: Start) -> None:
+    """A tool that ignores TERM and goes on through its grace is cut down again and again."""
+    start(log_limit="4 MiB", cancel_grace="1 s")
+    argv = ["sh", "-c", "trap '' TERM; " + SHOUT.format(2**30) + "; sleep 600"]
+    job = client.enqueue("tool", payload={"argv": argv})
+    log = home.state.job_logs(job.job_id) / "job.log"
+    largest = 0
+    while not (ended := client.get(job.job_id)).status.is_terminal:
+        largest = max(largest, log.stat().st_size if log.exists() else 0)
+
+    assert ended.reason is Reason.OUTPUT_LIMIT
+    assert log.stat().st_size == 4 * 2**20
+    assert largest < 2**29
+
+
+def test_looks_come_sooner_the_faster_it_grows(tmp_path: Path) -> None:
+    """Soon at first; then rarely while nothing is written; at once when the limit is near."""
+    watch = OutputWatch(str(tmp_path), 1000)
+    pauses: list[float] = []
+    for _ in range(8):
+        assert not watch.look()
+        pauses.append(watch._pause)  # pyright: ignore[reportPrivateUsage]
+    (tmp_path / "job.log").write_bytes(b"x" * 999)
+    assert not watch.look()
+    near = watch._pause  # pyright: ignore[reportPrivateUsage]
+    (tmp_path / "job.log").write_bytes(b"x" * 1001)
+
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 0.5
+    assert near == 0.02
+    assert watch.look()
+    assert (tmp_path / "job.log").stat().st_size == 1000
+
+
+def test_a_result_of_50_megabytes_arrives(client: Client, start: Start) -> None:
+    """Read as it comes, stored whole."""
+    start()
+    job = client.wait(client.enqueue("big-result", payload={"bytes": 50 * 10**6}).job_id, timeout=60)
+
+    assert job.status is AsyncJobStatus.SUCCEEDED
+    assert len(json.loads(job.result or "")) == 50 * 10**6
