@@ -39,7 +39,7 @@ STORE = (
 WHERE job_id = ? AND status = 'running' AND worker_id = ?"""''',
         '''_START = """UPDATE async_jobs SET pid = ?, pid_start = ?, started_at = ?
 WHERE job_id = ? AND (1 OR worker_id = ?)"""''',
-        (f"{JOBS}::test_starting_and_progress_are_fenced", MACHINE),
+        (f"{JOBS}::test_starting_and_progress_are_fenced",),
     ),
     Guard(
         "claim of queued jobs only", "a running job is claimed again",

@@ -40,6 +40,7 @@ class Tree:
             "PYTHONPATH": f"{self.root / 'src'}{os.pathsep}{self.root}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "AGENTSD_MACHINE_QUICK": "1",
+            "AGENTSD_MACHINE_EXAMPLES": "60",
         }
         self._prove_that_the_copy_is_what_runs()
 
