@@ -42,7 +42,7 @@ def phase() -> Any:
     return module.count_words
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yml")))
+@pytest.mark.parametrize("name", sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yml")))
 def test_every_example_is_a_valid_plan(lab: Lab, name: str) -> None:
     assert load_plan(EXAMPLES / name, lab.project).description
 
