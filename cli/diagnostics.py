@@ -18,6 +18,7 @@ from agentsd.store.paths import StateDir, state_dir
 from agentsd.store.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
+    from agentsd.store.health import IntegrityCheck
     from agentsd.store.settings import Settings
     from agentsd.supervisor.client import Client
 
@@ -70,16 +71,27 @@ def _examine_store(report: Report, state: StateDir, settings: Settings) -> None:
     from agentsd.supervisor.client import connect  # noqa: PLC0415 - opens the store
 
     with connect(state, settings) as client:
-        _examine_rows(report, client)
+        from agentsd.store.health import IntegrityCheck  # noqa: PLC0415 - loaded with the store
+
+        integrity = IntegrityCheck(state.database)  # runs while everything else is looked at
+        _examine_queue(report, client)
         _examine_processes(report, client, settings)
+        _examine_store_file(report, client, integrity)
 
 
-def _examine_rows(report: Report, client: Client) -> None:
+def _examine_store_file(report: Report, client: Client, integrity: IntegrityCheck) -> None:
     from agentsd.cli.checks import storage  # noqa: PLC0415 - loaded with the store
 
-    for name, check in (("store", storage.check_store), ("queue", storage.check_queue)):
-        report.facts[name], found = check(client)
-        report.findings += found
+    report.facts["store"], found = storage.check_store(client, integrity)
+    # First, as everything else rests on it.
+    report.findings[:0] = found
+
+
+def _examine_queue(report: Report, client: Client) -> None:
+    from agentsd.cli.checks import storage  # noqa: PLC0415 - loaded with the store
+
+    report.facts["queue"], found = storage.check_queue(client)
+    report.findings += found
     boxes, found = storage.check_sandboxes(client)
     report.facts["sandboxes"] = [box.to_json() for box in boxes]
     report.findings += found

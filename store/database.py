@@ -122,7 +122,12 @@ class Database:
                 if held:
                     self.mutex.release()
         self.state.database.chmod(0o600)
-        self._identity = self._file_identity()
+        self._identities = {path: _identity(path) for path in (self.state.database, self.log)}
+
+    @property
+    def log(self) -> Path:
+        """The write-ahead log, which exists for as long as a connection is open."""
+        return self.state.database.with_name(f"{self.state.database.name}-wal")
 
     def _acquire_for_opening(self) -> bool:
         """Take the mutex: switching a new file to WAL fails when two do it at once.
@@ -151,20 +156,35 @@ class Database:
                     " Is the file system read-only?"
                 )
 
-    def _file_identity(self) -> tuple[int, int] | None:
-        try:
-            status = self.state.database.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
+    def gone(self) -> Path | None:
+        """The file of the store that was moved, deleted or replaced since it was opened; None if none was.
+
+        What this connection writes from then on goes to a ghost. A log that was deleted splits the store in two:
+        who opens it now begins a new one, and neither sees what the other writes.
+        """
+        for path, opened in self._identities.items():
+            if opened is not None and _identity(path) != opened:
+                return path
+        return None
 
     def is_still_there(self) -> bool:
-        """Whether the path still names the file that is open; if not, writes go to a ghost."""
-        return self._file_identity() == self._identity
+        """Whether what is open is what others open."""
+        return self.gone() is None
 
     def read(self, sql: str, parameters: Parameters = ()) -> list[Any]:
-        """Run one reading statement outside a transaction and fetch all its rows."""
-        return self.connection.execute(sql, parameters).fetchall()
+        """Run one reading statement outside a transaction and fetch all its rows. Raises StoreError."""
+        with self.explained():
+            return self.connection.execute(sql, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def explained(self) -> Generator[None]:
+        """Errors of SQLite become a StoreError that says what to do; a broken rule of the schema stays as it is."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, peewee.IntegrityError):
+            raise
+        except (sqlite3.DatabaseError, peewee.DatabaseError) as error:
+            raise StoreError(f"{self.state.database}: {_advice(error, self.state.database)}") from error
 
     @contextlib.contextmanager
     def write(self, *, durable: bool = True) -> Generator[Transaction]:
@@ -176,10 +196,8 @@ class Database:
         with _signals_held_back():
             self.mutex.acquire(MUTEX_PATIENCE)
             try:
-                with self._transaction(durable=durable) as transaction:
+                with self.explained(), self._transaction(durable=durable) as transaction:
                     yield transaction
-            except sqlite3.OperationalError as error:
-                raise StoreError(f"{self.state.database}: {_advice(error, self.state.database)}") from error
             finally:
                 self.mutex.release()
 
@@ -234,6 +252,15 @@ class Database:
         self.close()
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 @contextlib.contextmanager
 def _signals_held_back() -> Generator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
@@ -265,6 +292,11 @@ def _advice(error: Exception, path: Path) -> str:
         return "the database is damaged. Restore a backup, or move it away; do not delete it, it can be salvaged."
     if "unable to open" in text or "readonly" in text:
         return f"it cannot be opened for writing ({text}). Check the owner and mode of {path.parent}."
+    if "disk I/O" in text:
+        return (
+            f"the disk cannot be read or written, or {path.name}-wal was deleted while a worker runs. Stop the"
+            " workers and try again."
+        )
     if "full" in text:
         return "the disk is full. Free some space and try again; nothing was changed."
     return text

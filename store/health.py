@@ -5,8 +5,14 @@ Everything here only reads.
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+import time
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
+from agentsd.errors import StoreError
 from agentsd.model import PlanState
 from agentsd.store.database import Database
 from agentsd.store.upgrade import latest_version
@@ -40,11 +46,56 @@ class StoreHealth:
     integrity: str
 
 
-def examine(db: Database) -> StoreHealth:
-    """Look at the database file."""
+class IntegrityCheck:
+    """SQLite's own check of the whole file, in a thread beside everything else: it takes 0.6 s for 100,000 jobs."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin."""
+        self._path = path
+        self._found = "it was not looked at to the end"
+        self._thread = threading.Thread(target=self._check, daemon=True)
+        self._thread.start()
+
+    def result(self) -> str:
+        """``ok``, or what SQLite complains about; waits for the end of the check."""
+        self._thread.join()
+        return self._found
+
+    def _check(self) -> None:
+        try:
+            # A connection of its own: one does not serve two threads.
+            with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as connection:
+                complaints = connection.execute("PRAGMA quick_check(5)").fetchall()
+        except sqlite3.Error as error:
+            self._found = str(error)
+        else:
+            self._found = "; ".join(row[0] for row in complaints)
+
+
+def refuse_damaged(db: Database, limit: float = 0.5) -> None:
+    """Raise StoreError if the database file is damaged: nothing is to run whose end could not be written.
+
+    Looks for *limit* seconds at most, which is all of a store with fewer than 100,000 jobs; ``agents diagnostics``
+    looks at all of any.
+    """
+    until = time.monotonic() + limit
+    db.connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+    try:
+        complaint = db.read("PRAGMA quick_check(1)")[0][0]
+    except sqlite3.OperationalError as error:
+        if "interrupted" not in str(error):
+            raise
+        complaint = "ok"  # so far
+    finally:
+        db.connection.set_progress_handler(None, 0)
+    if complaint != "ok":
+        raise StoreError(f"{db.state.database} is damaged: {complaint}. Restore a backup, or move it away.")
+
+
+def examine(db: Database, integrity: str) -> StoreHealth:
+    """Look at the database file; *integrity* is what an :class:`IntegrityCheck` found."""
     path = db.state.database
     wal = path.with_name(path.name + "-wal")
-    complaints = [row[0] for row in db.read("PRAGMA quick_check(5)")]
     return StoreHealth(
         path=str(path),
         version=db.read("PRAGMA user_version")[0][0],
@@ -52,7 +103,7 @@ def examine(db: Database) -> StoreHealth:
         sqlite=db.read("SELECT sqlite_version()")[0][0],
         size=path.stat().st_size,
         wal_size=wal.stat().st_size if wal.exists() else 0,
-        integrity="; ".join(complaints),
+        integrity=integrity,
     )
 
 

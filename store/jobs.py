@@ -236,7 +236,8 @@ def list_jobs(
         if value is not None:
             query = query.where(column == value)
     query = query.order_by(table.seq.desc()).limit(limit)
-    return [job_from_row(row) for row in rows(query, db.peewee)]
+    with db.explained():
+        return [job_from_row(row) for row in rows(query, db.peewee)]
 
 
 def latest_result(db: Database, plan_id: str) -> AsyncJob | None:

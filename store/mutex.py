@@ -17,6 +17,7 @@ from pathlib import Path
 from agentsd.errors import StoreBusyError
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.01
+_MOST_TURNS = 10
 
 
 class WriterMutex:
@@ -35,11 +36,20 @@ class WriterMutex:
         return True
 
     def acquire(self, seconds: float) -> None:
-        """Take the mutex, waiting up to *seconds*. Raises StoreBusyError, naming the holder."""
-        deadline = time.monotonic() + seconds
+        """Take the mutex. Raises StoreBusyError, naming the holder, if one process has held it for *seconds*.
+
+        While it goes from hand to hand it is only busy, and is waited for: ``_MOST_TURNS`` times as long at most.
+        """
+        begun = time.monotonic()
+        since, holder, look = begun, -1, begun
         pause = _FIRST_PAUSE
         while not self.try_acquire():
-            if time.monotonic() >= deadline:
+            now = time.monotonic()
+            if now >= look:
+                look = now + seconds / 10
+                found = self.holder_pid()
+                since, holder = (since, holder) if found == holder else (now, found)
+            if now - since >= seconds or now - begun >= _MOST_TURNS * seconds:
                 raise StoreBusyError(str(self._path), seconds, self.holder())
             # The jitter keeps waiters that came together from colliding for ever.
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret

@@ -20,9 +20,10 @@ LARGE_WAL = 128 * 2**20
 """Bytes of write-ahead log above which some reader must be keeping it from being folded in."""
 
 
-def check_store(client: Client) -> tuple[dict[str, JSON], list[Finding]]:
-    """The database file, and rows that contradict each other."""
-    seen = health.examine(client.db)
+def check_store(client: Client, integrity: health.IntegrityCheck) -> tuple[dict[str, JSON], list[Finding]]:
+    """The database file, and rows that contradict each other. Waits for the check of the file."""
+    contradictions = health.contradictions(client.db)
+    seen = health.examine(client.db, integrity.result())
     facts = {name: getattr(seen, name) for name in seen.__dataclass_fields__}
     sizes = f"{format_bytes(seen.size)}, WAL {format_bytes(seen.wal_size)}"
     findings = [Finding("store", OK, f"{seen.path}: version {seen.version}, {sizes}, SQLite {seen.sqlite}")]
@@ -34,7 +35,7 @@ def check_store(client: Client) -> tuple[dict[str, JSON], list[Finding]]:
     if seen.wal_size > LARGE_WAL:
         text = f"The write-ahead log has {format_bytes(seen.wal_size)}: some process keeps it from being folded in."
         findings.append(Finding("store", WARNING, text))
-    findings += [Finding("invariants", ERROR, text) for text in health.contradictions(client.db)]
+    findings += [Finding("invariants", ERROR, text) for text in contradictions]
     return facts, findings
 
 

@@ -120,9 +120,9 @@ def test_rows_that_contradict_each_other_are_errors(agents: Agents, home: Home) 
 def test_a_damaged_database_and_a_large_log_are_said(agents: Agents, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to do about the first, and the cause of the second."""
     with agents.home.connect() as client:
-        seen = replace(health.examine(client.db), integrity="row 3 missing from index", wal_size=2**30)
+        seen = replace(health.examine(client.db, "row 3 missing from index"), wal_size=2**30)
 
-    def examine(_db: object) -> health.StoreHealth:
+    def examine(_db: object, _integrity: str) -> health.StoreHealth:
         return seen
 
     monkeypatch.setattr(health, "examine", examine)

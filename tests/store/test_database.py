@@ -189,6 +189,13 @@ def test_a_deleted_or_replaced_file_is_noticed(home: Home, db: Database) -> None
     assert not db.is_still_there()
 
 
+def test_a_deleted_log_is_noticed(db: Database) -> None:
+    """Who opens the store then begins a new log, and what is written here goes to a ghost."""
+    assert db.gone() is None
+    db.log.unlink()
+    assert db.gone() == db.log
+
+
 def test_a_store_of_a_newer_version_is_refused(home: Home) -> None:
     """The message names what this version does not know, and what to do."""
     open_store(home.state).close()
