@@ -157,6 +157,12 @@ def guards(session: nox.Session) -> None:
     session.run("python", "-m", "guards", *session.posargs)
 
 
+@nox.session(default=False)
+def real_run(session: nox.Session) -> None:
+    """A package from PyPI is modernised in a sandbox, tested by its own tests, reviewed, applied, reverted."""
+    session.run("python", "examples/real_run/real_run.py", str(wheel(session)))
+
+
 BUILT: list[Path] = []
 
 
