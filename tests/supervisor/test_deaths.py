@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
 from support.operator import Operator
+from support.patience import eventually
 from support.supervisor import Supervisor
 
 from agentsd import Client
 from agentsd.model import AsyncJob, Reason
+from agentsd.store.jobs import NewJob, insert
 
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
@@ -50,7 +55,6 @@ DEATHS = {
         "was killed at snippet.py, line 2, in count", ("TERM", "KILL"), stack="in count", last="before"),
     "timeout, ignored": Death("snippet", {"code": QUIET_HANG}, Reason.TIMEOUT,
         "did not end when it was asked to, and was killed at snippet.py", ("TERM", "KILL"), stack="in nap"),
-    "bad payload": Death("snippet", None, Reason.HANDLER_ERROR, "TypeError"),
     "output": Death("snippet", {"code": SHOUT}, Reason.OUTPUT_LIMIT, "async.log_limit", ("TERM",), last="xxx", settings={"log_limit": "64 KiB", "job_timeout": 60}),
     "CPU time": Death("snippet", {"code": SPIN}, Reason.SIGNALLED, "more than its 1 s of CPU (async.cpu_limit)", stack="", settings={"cpu_limit": "1 s", "job_timeout": 60}),
     "memory": Death("snippet", {"code": "b'x' * 2**31"}, Reason.HANDLER_ERROR, "512.0 MiB: async.memory_limit", settings={"memory_limit": "512 MiB", "job_timeout": 60}),
@@ -76,3 +80,139 @@ def test_a_job_that_dies_says_how(client: Client, operator: Operator, start: Sta
     assert job.finished_at == last.at
     assert death.error in told
     assert death.last in told
+
+
+def by_somebody(client: Client, begin: Begin, start: Start) -> AsyncJob:
+    """Cancelled, with a reason."""
+    start()
+    job = begin("cooperative", {})
+    client.cancel(job.job_id, reason="wrong branch")
+    return job
+
+
+def by_a_killed_worker(client: Client, begin: Begin, start: Start) -> AsyncJob:
+    """Its worker is killed, and another one finds the row."""
+    worker = start()
+    job = begin("cooperative", {})
+    worker.kill()
+    start()
+    return job
+
+
+def by_a_killed_spawner(client: Client, begin: Begin, start: Start) -> AsyncJob:
+    """The process above it is killed."""
+    worker = start()
+    job = begin("cooperative", {})
+    os.kill(worker.spawner_pid, signal.SIGKILL)
+    return job
+
+
+def by_a_silent_worker(client: Client, begin: Begin, start: Start) -> AsyncJob:
+    """Its worker is stopped for longer than the TTL, and another one is awake."""
+    worker = start(job_ttl="1 s")
+    job = begin("cooperative", {})
+    worker.freeze()
+    start()
+    return job
+
+
+def by_a_shutdown(client: Client, begin: Begin, start: Start) -> AsyncJob:
+    """Its worker is told twice to stop."""
+    worker = start()
+    job = begin("cooperative", {})
+    worker.process.send_signal(signal.SIGTERM)
+    worker.process.send_signal(signal.SIGINT)
+    worker.process.wait(20)
+    return job
+
+
+def by_its_payload(client: Client, begin: Begin, start: Start) -> AsyncJob:
+    """Its phase was uninstalled after it was queued."""
+    start()
+    with client.db.write() as tx:
+        return insert(tx, NewJob(phase="uninstalled"))
+
+
+BY_OTHERS: dict[Callable[..., AsyncJob], tuple[Reason, str]] = {
+    by_somebody: (Reason.CANCELLED, "Cancelled by {me}: wrong branch."),
+    by_a_killed_worker: (Reason.WORKER_LOST, "that ran it is gone"),
+    by_a_killed_spawner: (Reason.WORKER_LOST, "The spawner of its worker died"),
+    by_a_silent_worker: (Reason.STUCK, "has been silent for longer than 1 s"),
+    by_a_shutdown: (
+        Reason.INTERRUPTED,
+        "The worker was shut down before it was done; it ended when it was asked to.",
+    ),
+    by_its_payload: (Reason.BAD_PAYLOAD, "No installed package registers the phase 'uninstalled'"),
+}
+
+
+@pytest.mark.parametrize("death", BY_OTHERS, ids=lambda death: death.__name__)
+def test_a_job_that_others_end_says_who(
+    client: Client, operator: Operator, begin: Begin, start: Start, death: Callable[..., AsyncJob]
+) -> None:
+    """Whoever reads the row, its last event or `explain` finds who did it, when and why."""
+    reason, sentence = BY_OTHERS[death]
+    job = death(client, begin, start)
+    ended = eventually(lambda: _if_ended(client, job), 30, "the row ends")
+    last = client.events(job.job_id)[-1]
+    told = operator.run("job", "explain", job.job_id).stdout
+
+    expected = sentence.format(me=client.events(job.job_id)[0].by)
+    assert (reason, reason) == (ended.reason, last.reason)
+    assert expected in (ended.error or "")
+    assert expected in told
+    assert last.by
+    assert ended.finished_at == last.at
+
+
+def _if_ended(client: Client, job: AsyncJob) -> AsyncJob | None:
+    found = client.get(job.job_id)
+    return found if found.status.is_terminal else None
+
+
+# -- what `explain` says of a job that has not ended --------------------------------------------------
+
+
+def test_a_job_that_waits_for_a_slot_is_told_who_has_it(
+    client: Client, operator: Operator, begin: Begin, start: Start
+) -> None:
+    """All slots by name, and how many jobs come first; a job that is held does not count."""
+    start(max_workers=1)
+    running = begin("cooperative", {})
+    first = client.enqueue("noop")
+    client.hold(client.enqueue("noop").job_id)
+    last = client.enqueue("noop")
+    told = operator.run("job", "explain", last.job_id).stdout
+
+    assert "1 of 1 are taken, and 1 job of the queue come" in told
+    assert f"These run now: {running.job_id} (cooperative, for " in told
+    assert first.job_id not in told
+
+
+def test_a_worker_that_writes_nothing_is_told(client: Client, operator: Operator, start: Start) -> None:
+    """Stopped, or before a full disk: from outside it looks the same, and the room on the disk is told."""
+    worker = start(job_ttl="1 s")
+    worker.freeze()
+    job = client.enqueue("noop")
+
+    def told() -> str:
+        said = operator.run("job", "explain", job.job_id).stdout
+        return said if "has written nothing for" in said else ""
+
+    assert "are free there) and has paused until it can" in eventually(told, 20, "it is told")
+
+
+def test_what_a_cancel_would_hit_is_shown(
+    client: Client, operator: Operator, begin: Begin, start: Start
+) -> None:
+    """The process of a running job and all below it, by pid, state and title."""
+    start()
+    job = begin("tree", {"then": "hold"}, progress=True)
+    answer = operator.ask("job", "explain", job.job_id).data
+    pids = json.loads(job.progress or "")["pids"].values()
+    shown = {each["pid"]: each["title"] for each in answer["processes"]}
+
+    assert set(pids) == set(shown)
+    assert f"A cancel would end these {len(shown)} processes:" in answer["explanation"]
+    assert shown[job.pid or 0].startswith(f"agents job {job.job_id} tree")
+    assert sum("sleep 600" in title for title in shown.values()) == 3
