@@ -118,3 +118,11 @@ def test_programs_get_the_same_numbers(agents: Agents) -> None:
 
     assert metrics["agentsd_jobs_enqueued_total"]["samples"][0]["value"] == 1
     assert metrics["agentsd_job_run_seconds"]["type"] == prometheus.HISTOGRAM
+
+
+def test_every_metric_is_documented(agents: Agents) -> None:
+    """In the how-to: what an alert may ask for."""
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "monitoring.md").read_text()
+    names = [metric["name"] for metric in agents.ask("metrics")["metrics"]]
+
+    assert [name for name in names if name not in text] == []

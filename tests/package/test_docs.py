@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+import agentsd.errors
 from agentsd.cli.main import cli
 from agentsd.errors import ExitCode
 from agentsd.model import Reason
@@ -121,3 +123,33 @@ def test_the_readme_has_the_two_lines() -> None:
 
     assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/agents demo" in lines
     assert "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox" in lines
+
+
+def test_every_generated_page_is_up_to_date() -> None:
+    """`python docs/generate_all.py` writes them; here it is only asked which ones are old."""
+    program = [sys.executable, str(PROJECT / "docs" / "generate_all.py"), "--check"]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+def test_every_command_has_its_section() -> None:
+    """In the reference, and in a manual page."""
+    text = (REFERENCE / "cli.md").read_text()
+    manual = "".join(path.read_text() for path in (PROJECT / "man").iterdir()).replace("\\-", "-")
+
+    assert [words for words in COMMANDS if f"## `{words}`" not in text] == []
+    assert [words for words in COMMANDS if f".SH {words.upper()}\n" not in manual] == []
+
+
+def test_every_public_name_and_every_error_is_documented() -> None:
+    """In the page of the Python API."""
+    text = (REFERENCE / "python_api.md").read_text()
+    errors = [
+        name
+        for name, kind in vars(agentsd.errors).items()
+        if inspect.isclass(kind) and name.endswith("Error")
+    ]
+
+    assert [name for name in agentsd._HOMES if f"## {name}\n" not in text] == []  # pyright: ignore[reportPrivateUsage]
+    assert [name for name in errors if f"| `{name}` |" not in text] == []
