@@ -23,7 +23,7 @@ nox.options.stop_on_first_error = False
 HERE = Path(__file__).parent
 ROOMS = ("cli", "plans", "store", "supervisor", "workers")
 PYTHON_FILES = (
-    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "guards", "models", "limits", "soak", "docs", "typings", "examples", "noxfile.py",
+    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "crash_matrix", "guards", "models", "limits", "soak", "docs", "typings", "examples", "noxfile.py",
 )  # fmt: skip
 COVERAGE_FLOOR = 97.0
 """Per cent of lines, and of branches, that tests have to reach."""
@@ -148,6 +148,14 @@ def soak(session: nox.Session) -> None:
     """Ten minutes (``-- --minutes N``) of random work and random kills; nothing may be lost, left or grown."""
     install_under_test(session)
     session.run("python", "-m", "soak", *session.posargs, env={"PYTHONPATH": "features"})
+
+
+@nox.session(default=False)
+def crash_matrix(session: nox.Session) -> None:
+    """Every fault at every point of a job's life, for real; writes its page. Half an hour; ``-- --cut``: a small part."""
+    install_under_test(session)
+    page = () if session.posargs else ("--page", "docs/reference/crash_matrix.md")
+    session.run("python", "-m", "crash_matrix", *page, *session.posargs, env={"PYTHONPATH": "features"})
 
 
 @nox.session(default=False)
