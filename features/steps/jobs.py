@@ -46,6 +46,11 @@ def enqueue_hang(context: Context, seconds: int) -> None:
     context.world.enqueue("hang-native", None, "--timeout", str(seconds))
 
 
+@when("the operator enqueues a job that runs")
+def enqueue_snippet(context: Context) -> None:
+    context.world.enqueue("snippet", {"code": context.text})
+
+
 @when("the operator enqueues a job that is killed by signal 9")
 def enqueue_crash(context: Context) -> None:
     context.world.enqueue("crash")

@@ -36,6 +36,12 @@ def kept_for(context: Context, seconds: int) -> None:
     context.world.home.set("async.retention", seconds)
 
 
+@given("jobs are limited to {amount} of {what}")
+def limited_to(context: Context, amount: str, what: str) -> None:
+    key = {"CPU": "cpu_limit", "memory": "memory_limit", "output": "log_limit"}[what]
+    context.world.home.set(f"async.{key}", amount)
+
+
 @given("another worker")
 @when("another worker is started")
 def another_worker(context: Context) -> None:
