@@ -43,7 +43,8 @@ class Terminal:
         thread is put off by the kernel, and nobody would get SIGHUP.
         """
         with contextlib.suppress(OSError):  # EIO: the last process on the terminal has gone
-            while hung_up not in select.select([self._master, hung_up], [], [])[0]:
+            # What was written before the hang-up is read to its end.
+            while self._master in select.select([self._master, hung_up], [], [])[0]:
                 self._chunks.append(os.read(self._master, 65536))
         os.close(self._master)
         os.close(hung_up)

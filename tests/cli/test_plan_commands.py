@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -15,7 +17,12 @@ from support.patience import eventually
 from support.supervisor import Supervisor
 from support.terminal import Terminal
 
+from agentsd import connect
 from agentsd.cli.plan import list as plan_list
+from agentsd.cli.plan.conflicts import conflicts_of, what_next
+from agentsd.cli.undisturbed import undisturbed
+from agentsd.model import PlanState
+from agentsd.store import plans
 
 FAILING = "name: failing\nsteps:\n  - {name: write, run: 'echo new > NEW'}\n  - {name: fail, run: 'echo oh no; exit 3'}\n"
 SLOW = "name: slow\nsteps:\n  - {name: wait, run: 'sleep 60'}\n"
@@ -234,3 +241,270 @@ def test_the_work_of_a_killed_job_is_captured_late(agents: Agents, project: Path
     assert process.returncode == 1
     diff = agents("plan", "diff", plan)
     assert "+late" in diff.out, diff
+    step = agents.ask("plan", "status", plan)["job"]["progress"]["steps"][0]
+    assert (step["state"], step["finished_at"] is not None) == ("lost", True)
+    assert "x write  lost" in agents("plan", "status", plan).out
+    assert "x write  lost" in agents("job", "show", job["job_id"]).out
+
+
+def test_a_change_of_the_plans_file_is_said_and_changes_nothing(agents: Agents, project: Path) -> None:
+    """What was created is what runs; execute, apply, status and show say that the file is another one now."""
+    plan = make(agents, project)
+    assert agents.ask("plan", "status", plan)["source"] == "same"
+    (project / "plan.yaml").write_text(IN_PLACE)
+
+    for words in (("status",), ("show",), ("execute",), ("apply",)):
+        said = agents("plan", *words, plan)
+        assert said.code == 0, said
+        assert "plan.yaml has changed since; this plan has not." in said.out + said.err, said
+    assert (project / "VERSION").read_text() == "2.0\n"
+    (project / "plan.yaml").unlink()
+    assert agents.ask("plan", "show", plan)["source"] == "gone"
+    assert "plan.yaml is gone; this plan does not need it." in agents("plan", "show", plan).out
+
+
+def test_a_conflict_says_where_and_what_to_do(agents: Agents, project: Path) -> None:
+    """Each conflict by kind and path, and the commands that help."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+    (project / "VERSION").write_text("3.0\n")
+
+    for words in (("apply",), ("apply", "--check")):
+        said = agents("plan", *words, plan)
+        assert said.code == 4, said
+        for expected in ("contents: VERSION", f"agents plan diff {plan}", f"agents plan execute {plan}"):
+            assert expected in said.err, said
+    shown = agents("plan", "apply", "--check", plan, "--format", "json").envelope
+    assert any("agents plan execute" in message["text"] for message in shown["messages"])
+    job = agents.ask("plan", "status", plan)["job"]
+    assert job["result"] == {"kind": "conflict", "conflicts": [{"kind": "contents", "path": "VERSION"}]}
+    assert job["reason"] == "conflict"
+
+    assert agents("plan", "execute", plan).code == 0
+    assert agents("plan", "apply", plan).code == 0
+    assert (project / "VERSION").read_text() == "2.0\n"
+
+
+def test_an_apply_onto_another_branch_has_to_be_meant(agents: Agents, project: Path) -> None:
+    """It is refused with the option that allows it."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+    subprocess.run(("git", "checkout", "-q", "-b", "other"), cwd=project, check=True)
+
+    for words in (("apply",), ("apply", "--check")):
+        said = agents("plan", *words, plan)
+        assert said.code == 4
+        assert f"agents plan apply --onto-current {plan}" in said.err
+    assert agents("plan", "apply", "--check", "--onto-current", plan).code == 0
+    assert agents("plan", "apply", "--onto-current", plan).code == 0
+    assert (project / "VERSION").read_text() == "2.0\n"
+
+
+def test_other_conflicts_have_other_advice() -> None:
+    """What is in the way has to be moved, `paths` have to be corrected; each line names a command or a thing to do."""
+    outside = list(what_next("P", [("outside the plan's paths", "a")]))
+    blocked = list(what_next("P", [("ignored file in the way", "a"), ("folder in the way", "b")]))
+    nested = list(what_next("P", [("nested repository", "a")]))
+
+    assert "`paths`" in outside[1]
+    assert blocked[1] == "Move away what is in the way, then: agents plan apply P"
+    assert [len(lines) for lines in (outside, blocked, nested, list(what_next("P", [])))] == [2, 2, 1, 0]
+    assert conflicts_of("text") == conflicts_of({"kind": "applied"}) == []
+
+
+def test_a_retry_in_the_foreground_is_linked(agents: Agents, project: Path) -> None:
+    """Its job says which one it retries, as in the background; the plan and its time limit are the same."""
+    plan = make(agents, project, FAILING)
+    agents("plan", "execute", plan)
+    assert agents("plan", "retry", plan).code == 1
+    second, first = agents.ask("plan", "show", plan)["jobs"]
+
+    assert (second["retry_of"], second["attempt"]) == (first["job_id"], 2)
+    (event,) = [
+        each for each in agents.ask("job", "show", second["job_id"])["events"] if each["to"] == "queued"
+    ]
+    assert event["detail"]["retry_of"] == first["job_id"]
+
+
+def test_a_project_in_the_middle_of_a_rebase_is_left_alone(agents: Agents, project: Path) -> None:
+    """Execute and apply end with 4 and say so; afterwards they work."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+    (project / ".git" / "rebase-merge").mkdir()
+
+    for words in (("apply", "--check"), ("apply",), ("execute",)):
+        said = agents("plan", *words, plan)
+        assert (said.code, "A rebase is in progress" in said.err) == (4, True), said
+    assert agents.ask("plan", "status", plan)["state"] == "ready"
+    (project / ".git" / "rebase-merge").rmdir()
+    assert agents("plan", "apply", plan).code == 0
+
+
+def test_without_git_only_plans_without_a_sandbox_work(
+    agents: Agents, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A missing program is an error, not a conflict; it says what to do."""
+    made = make(agents, project)
+    for name in ("bash", "sh", "true"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    for words in (("create", "plan.yaml"), ("execute", made), ("diff", made)):
+        said = agents("plan", *words)
+        expected = 4 if words[0] == "diff" else 1  # nothing was executed
+        assert said.code == expected, said
+    assert (
+        "git cannot be run: No such file or directory. Install git 2.38"
+        in agents("plan", "execute", made).err
+    )
+    assert "git cannot be run" in agents("diagnostics").out
+    (project / "here.yaml").write_text(IN_PLACE)
+    here = agents("plan", "create", "here.yaml").out.strip()
+    assert agents("plan", "execute", here).code == 0
+
+
+def test_a_diff_when_something_is_gone(agents: Agents, project: Path) -> None:
+    """It needs the repository and nothing else; a discarded plan has none."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+    shutil.rmtree(agents.ask("plan", "show", plan)["result"]["sandbox"])
+    assert "+2.0" in agents("plan", "diff", plan).out
+    assert agents("plan", "diff", "--names", plan).out == "M\tVERSION\n"
+    project.rename(project.with_name("moved"))
+    said = agents("plan", "diff", plan)
+    assert (said.code, "is not there any more" in said.err) == (4, True)
+    project.with_name("moved").rename(project)
+    assert agents("plan", "discard", plan).code == 0
+    said = agents("plan", "diff", plan)
+
+    assert (said.code, "is discarded: its change is gone" in said.err) == (4, True)
+
+
+def test_a_discard_that_was_killed_is_finished_by_another(agents: Agents, project: Path) -> None:
+    """What it left behind goes; when nothing is left, discarding again is a conflict."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+    sandbox = agents.ask("plan", "show", plan)["result"]["sandbox"]
+    with connect() as client:
+        plans.set_state(client.db, plan, PlanState.DISCARDED, set(PlanState))
+
+    assert agents("plan", "discard", plan).code == 0
+    assert not Path(sandbox).exists()
+    assert agents("plan", "discard", plan).code == 4
+
+
+def test_a_revert_that_was_killed_before_the_store_knew_is_finished_by_another(
+    agents: Agents, project: Path, home: Home
+) -> None:
+    """Everything is back in place; only the plan's state is still to be stored."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+    agents("plan", "apply", plan)
+    home.state.finished_apply_journal(plan).rename(home.state.apply / f"{plan}.reverted.json")
+    (project / "VERSION").write_text("1.0\n")
+
+    assert "0 files put back" in agents("plan", "revert", plan).out
+    assert agents.ask("plan", "status", plan)["state"] == "ready"
+    assert agents("plan", "revert", plan).code == 4
+
+
+@pytest.fixture
+def ready_plan(agents: Agents, project: Path) -> str:
+    """A plan with a change to show."""
+    plan = make(agents, project)
+    assert agents("plan", "execute", plan).code == 0
+    return plan
+
+
+def on_a_terminal(home: Home, project: Path, *words: str, **environ: str) -> str:
+    """What ``agents plan diff`` writes to a terminal, where it has to succeed."""
+    terminal = Terminal([str(AGENTS), "plan", "diff", *words], {**home.environ, **environ}, project)
+    try:
+        assert terminal.wait(20) == 0, terminal.screen
+    finally:
+        terminal.end()
+    return terminal.screen
+
+
+@pytest.mark.parametrize(
+    ("environ", "config", "mark"),
+    [
+        ({"PAGER": "sed s/^/pager:/"}, "", "pager:"),
+        ({"PAGER": "false", "GIT_PAGER": "sed s/^/git:/"}, "", "git:"),
+        ({"PAGER": "false"}, "sed s/^/core:/", "core:"),
+        ({"PAGER": "echo $LESS; cat"}, "", "FRX"),
+        ({"PAGER": "echo $LESS; cat", "LESS": "mine"}, "", "mine"),
+    ],
+)
+def test_a_diff_on_a_terminal_goes_through_the_pager_of_git(
+    ready_plan: str, home: Home, project: Path, environ: dict[str, str], config: str, mark: str
+) -> None:
+    """In colour; and not if that is not wanted."""
+    if config:
+        subprocess.run(("git", "config", "core.pager", config), cwd=project, check=True)
+    screen = on_a_terminal(home, project, ready_plan, **environ)
+
+    assert mark in screen
+    assert "\x1b[32m2.0" in screen
+    assert mark not in on_a_terminal(home, project, "--no-pager", ready_plan, **environ)
+
+
+@pytest.mark.parametrize("pager", ["head -n 1", "true", "cat", "", "no-such-program-anywhere"])
+def test_a_pager_that_is_left_early_or_is_none_is_no_error(
+    ready_plan: str, home: Home, project: Path, pager: str
+) -> None:
+    """Without a pager that runs, the diff is written as it is."""
+    screen = on_a_terminal(home, project, ready_plan, PAGER=pager)
+
+    assert ("@@ -1 +1 @@" in screen) == (pager not in {"head -n 1", "true"})
+    assert "Traceback" not in screen
+    assert "Error" not in screen
+
+
+def test_control_c_in_the_pager_is_the_pagers(ready_plan: str, home: Home, project: Path) -> None:
+    """It is still there afterwards, and its own end is the end."""
+    pager = "trap 'echo caught; exit 0' INT; cat; echo paging; while :; do sleep 0.05; done"
+    environ = {**home.environ, "PAGER": pager}
+    terminal = Terminal([str(AGENTS), "plan", "diff", ready_plan], environ, project)
+    try:
+        terminal.wait_for_text("paging", 20)
+        terminal.press_control_c()
+        assert terminal.wait(15) == 0, terminal.screen
+    finally:
+        terminal.end()
+    assert "caught" in terminal.screen
+
+
+def test_a_signal_during_a_revert_comes_too_late() -> None:
+    """What was asked for is done and is said; if it fails, the signal counts."""
+    with undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+
+    def fail() -> None:
+        with undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            raise OSError
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+
+
+def test_the_schema_of_plans_is_printed(agents: Agents) -> None:
+    """As it is, so that it can be redirected into a file; or where it is."""
+    said = agents("plan", "schema")
+
+    assert json.loads(said.out)["title"] == "agentsd plan"
+    assert agents.ask("plan", "schema") == json.loads(said.out)
+    assert Path(agents("plan", "schema", "--path").out.strip()).read_text() == said.out
+
+
+def test_names_that_would_steer_a_terminal_are_shown_harmless(agents: Agents, project: Path) -> None:
+    """A file's name may be anything: in conflicts and lists it is one line of plain text."""
+    text = "name: odd\nsteps:\n  - run: |\n      echo x > \"$(printf 'a\\nb\\033c')\"\n"
+    plan = make(agents, project, text)
+    agents("plan", "execute", plan)
+
+    assert r"added     a\nb\x1bc" in agents("plan", "apply", "--check", plan).out
+    (project / "a\nb\x1bc").write_text("mine")
+    assert r"contents: a\nb\x1bc" in agents("plan", "apply", plan).err
