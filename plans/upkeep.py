@@ -21,6 +21,8 @@ from agentsd.plans.repository import Repository, open_repository
 from agentsd.plans.sandbox import Sandbox
 
 _SCRATCH_SECONDS = 24 * 3600
+FOREIGN = frozenset({"unknown", "stray worktree"})
+"""Kinds of finding that are said and never removed: nothing shows that they are ours."""
 _NEEDED = frozenset({"ready", "applying"})
 """Plan states in which a sandbox is still of use to somebody."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from agentsd.cli.checks.finding import ERROR, OK, WARNING, Finding
+from agentsd.cli.output import printable
 from agentsd.cli.words import ago, count
 from agentsd.model import JSON, AsyncJobStatus
 from agentsd.store import health, jobs, plans
@@ -71,19 +72,20 @@ def plan_facts(client: Client) -> dict[str, PlanFacts]:
 
 
 def check_sandboxes(client: Client) -> tuple[list[Leftover], list[Finding]]:
-    """Every sandbox, judged."""
-    from agentsd.plans.upkeep import survey  # noqa: PLC0415 - knows git
+    """Every sandbox, judged. That one of a plan which failed or was cancelled stays is by design, and no warning."""
+    from agentsd.plans.upkeep import FOREIGN, survey  # noqa: PLC0415 - knows git
 
     found = survey(client.state.root, plan_facts(client))
-    removable = sum(each.removable for each in found)
-    findings = [Finding("sandboxes", OK, count(len(found), "sandbox").replace("sandboxs", "sandboxes"))]
-    if removable:
-        text = f"{removable} of them can go: agents cleanup"
-        findings.append(Finding("sandboxes", WARNING, text))
+    ours = [each for each in found if each.kind not in FOREIGN]
+    removable = sum(each.removable for each in ours)
+    words = count(len(ours), "sandbox").replace("sandboxs", "sandboxes")
+    findings = [
+        Finding("sandboxes", OK, words + (f", {removable} can go: agents cleanup" if removable else ""))
+    ]
     findings += [
-        Finding("sandboxes", WARNING, f"{each.path}: {each.detail}")
+        Finding("sandboxes", WARNING, f"{printable(each.path)}: {each.detail}")
         for each in found
-        if each.kind == "unknown"
+        if each.kind in FOREIGN
     ]
     return found, findings
 

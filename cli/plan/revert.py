@@ -10,7 +10,7 @@ from agentsd.cli.progress import ProgressLine
 from agentsd.cli.session import find_plan, session
 from agentsd.cli.undisturbed import undisturbed
 from agentsd.cli.words import count
-from agentsd.errors import ExitCode
+from agentsd.errors import ApplyConflictError, ExitCode
 from agentsd.model import PlanState
 
 BEFORE = frozenset({PlanState.APPLIED, PlanState.APPLYING})
@@ -37,8 +37,16 @@ def command(plan: str) -> ExitCode:
                 plans.set_state(client.db, row.plan_id, PlanState.READY, BEFORE)
 
         with ProgressLine(output) as line:
-            report = revert(
-                client.state.root, row.plan_id, settle=settle, shield=undisturbed, on_progress=line.show_count
-            )
+            try:
+                report = revert(
+                    client.state.root,
+                    row.plan_id,
+                    settle=settle,
+                    shield=undisturbed,
+                    on_progress=line.show_count,
+                )
+            except ApplyConflictError:
+                output.info(f"What stood before is kept in git: refs/agents/{row.plan_id}/apply/before")
+                raise
     said = f"{count(len(report['files']), 'file')} put back; plan {row.plan_id} is ready again."
     return output.result({"plan_id": row.plan_id, **report}, lambda: [said])

@@ -204,13 +204,17 @@ def test_cleanup_removes_what_nothing_needs(agents: Agents, home: Home, project:
     agents("plan", "execute", plan)
     kept = agents.ask("diagnostics")["sandboxes"]
     assert [each["kind"] for each in kept] == ["kept"]
-    assert agents("cleanup").out == "0 things removed\n"
+    assert (
+        agents("cleanup").out
+        == f"left alone   {kept[0]['path']} (kept: its plan is ready)\n0 things removed\n"
+    )
     home.state.job_logs("stray").mkdir()
     home.sql("UPDATE plans SET state = 'cancelled'")
     unknown = Path(kept[0]["path"]).parent / "mine"
     unknown.mkdir()
 
-    assert any("agents cleanup" in text for text in findings(agents, "warning"))
+    assert any("1 sandbox, 1 can go: agents cleanup" in text for text in findings(agents, "ok"))
+    assert not any("agents cleanup" in text for text in findings(agents, "warning")), "it stays by design"
     assert any(str(unknown) in text for text in findings(agents, "warning"))
     dry = agents("cleanup", "--dry-run").out
     assert "would remove" in dry

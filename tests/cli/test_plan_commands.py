@@ -22,6 +22,7 @@ from agentsd.cli.plan import list as plan_list
 from agentsd.cli.plan.conflicts import conflicts_of, what_next
 from agentsd.cli.undisturbed import undisturbed
 from agentsd.model import PlanState
+from agentsd.plans import git
 from agentsd.store import plans
 
 FAILING = "name: failing\nsteps:\n  - {name: write, run: 'echo new > NEW'}\n  - {name: fail, run: 'echo oh no; exit 3'}\n"
@@ -345,6 +346,7 @@ def test_without_git_only_plans_without_a_sandbox_work(
 ) -> None:
     """A missing program is an error, not a conflict; it says what to do."""
     made = make(agents, project)
+    git.version.cache_clear()
     for name in ("bash", "sh", "true"):
         (tmp_path / name).symlink_to(shutil.which(name) or "")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -406,6 +408,22 @@ def test_a_revert_that_was_killed_before_the_store_knew_is_finished_by_another(
     assert "0 files put back" in agents("plan", "revert", plan).out
     assert agents.ask("plan", "status", plan)["state"] == "ready"
     assert agents("plan", "revert", plan).code == 4
+
+
+def test_a_revert_over_a_later_change_writes_nothing(agents: Agents, project: Path) -> None:
+    """It says which file, and where what stood before is kept."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+    agents("plan", "apply", plan)
+    (project / "VERSION").write_text("mine\n")
+    said = agents("plan", "revert", plan)
+
+    assert (said.code, "changed since the apply: VERSION" in said.err) == (4, True)
+    assert f"refs/agents/{plan}/apply/before" in said.err
+    show = ("git", "show", f"refs/agents/{plan}/apply/before:VERSION")
+    assert subprocess.run(show, cwd=project, capture_output=True, check=True).stdout == b"1.0\n"
+    assert (project / "VERSION").read_text() == "mine\n"
+    assert agents.ask("plan", "status", plan)["state"] == "applied"
 
 
 @pytest.fixture

@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from support.home import Home
 from support.plan_lab import Job, Lab
 
 from agentsd.errors import (
@@ -910,3 +913,100 @@ def test_the_journal_is_json_for_any_name(lab: Lab) -> None:
     data = json.loads(journal.applied_path(lab.state, "PLAN").read_text())
 
     assert [each["path"] for each in data["operations"]] == ["\udce9"]
+
+
+def test_garbage_collection_between_execute_and_apply_takes_nothing(lab: Lab) -> None:
+    plan, result = ready(lab)
+    for folder in lab.project.glob(".git/worktrees/*"):
+        remove_tree(folder)
+    lab.git("reflog", "expire", "--expire=now", "--all")
+    lab.git("gc", "--quiet", "--prune=now")
+
+    lab.apply(plan, result)
+    lab.git("gc", "--quiet", "--prune=now")
+    revert(lab.state, "PLAN")
+
+    assert tree(lab) == lab.git("rev-parse", "HEAD^{tree}")
+
+
+def test_uncommitted_work_that_an_apply_replaced_survives_garbage_collection(lab: Lab) -> None:
+    lab.write({"README": "".join(f"{number}\n" for number in range(20))})
+    plan, result = ready(lab, "sed -i s/^19$/nineteen/ README")
+    lab.write({"README": "mine\n" + lab.read("README")})
+    before = tree(lab)
+    lab.apply(plan, result)
+    lab.git("gc", "--quiet", "--prune=now")
+
+    revert(lab.state, "PLAN")
+
+    assert tree(lab) == before
+
+
+@pytest.mark.parametrize("strategy", ["worktree", "clone", "copy"])
+def test_a_project_on_another_file_system_is_written(home: Home, tmp_path: Path, strategy: str) -> None:
+    """The new content is made where it goes: a rename does not cross file systems."""
+    elsewhere = Path("/dev/shm")  # noqa: S108 - a file system in memory, where there is one
+    if not os.access(elsewhere, os.W_OK) or elsewhere.stat().st_dev == home.state.root.stat().st_dev:
+        pytest.skip("there is no other file system to write to")
+    with TemporaryDirectory(dir=elsewhere) as folder:
+        lab = Lab(Path(folder), home.state.root)
+        lab.start_git()
+        plan, result = ready(lab, more=f"sandbox: {strategy}")
+
+        lab.apply(plan, result)
+        assert tree(lab) == lab.git("rev-parse", f"{result['result']}^{{tree}}")
+        revert(lab.state, "PLAN")
+        assert tree(lab) == lab.git("rev-parse", "HEAD^{tree}")
+
+
+def test_a_read_only_file_is_written_and_stays_read_only(lab: Lab) -> None:
+    lab.write({"fixed": "one\n"})
+    (lab.project / "fixed").chmod(0o444)
+    plan, result = ready(lab, "chmod u+w fixed; echo two > fixed")
+
+    lab.apply(plan, result)
+
+    assert lab.read("fixed") == "two\n"
+    assert (lab.project / "fixed").stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_folder_leaves_the_project_as_it_was(lab: Lab) -> None:
+    plan, result = ready(lab, "touch old/new first")
+    before = tree(lab)
+    (lab.project / "old").chmod(0o555)
+    try:
+        with pytest.raises(ProjectWriteError, match="old/new cannot be written: Permission denied"):
+            lab.apply(plan, result)
+        assert tree(lab) == before
+    finally:
+        (lab.project / "old").chmod(0o755)
+    lab.apply(plan, result)
+
+
+def test_two_state_directories_take_turns_in_one_repository(lab: Lab) -> None:
+    other = Lab.__new__(Lab)
+    other.project, other.state, other.folder, other.jobs = lab.project, lab.folder / "state2", lab.folder, 100
+    other.state.mkdir()
+    lab.write({"README": "".join(f"{number}\n" for number in range(20))})
+    lab.commit()
+    one, two = (
+        lab.shell("sed -i s/^1$/one/ README; touch a"),
+        lab.shell("sed -i s/^18$/eighteen/ README; touch b"),
+    )
+    first, second = lab.execute(one, plan_id="ONE"), other.execute(two, plan_id="TWO")
+    before = tree(lab)
+
+    with ThreadPoolExecutor(2) as pool:
+        applies = [
+            pool.submit(lab.apply, one, first, plan_id="ONE"),
+            pool.submit(other.apply, two, second, plan_id="TWO"),
+        ]
+        assert [len(each.result()["files"]) for each in applies] == [2, 2]
+
+    assert "one\n" in lab.read("README")
+    assert "eighteen\n" in lab.read("README")
+    applied = [(lab.state, "ONE"), (other.state, "TWO")]
+    for state, name in sorted(applied, key=lambda each: -journal.applied_path(*each).stat().st_mtime_ns):
+        revert(state, name)
+    assert tree(lab) == before

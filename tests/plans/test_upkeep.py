@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from support.plan_lab import Lab
 
-from agentsd.errors import ConflictError, SandboxError
+from agentsd.errors import ConflictError, JobCancelled, SandboxError, StepFailedError
+from agentsd.model import JSON
 from agentsd.plans import journal, refs, sandbox, upkeep
+from agentsd.plans.execute import execute
 from agentsd.plans.journal import Journal
 from agentsd.plans.lifecycle import create
 from agentsd.plans.repository import open_repository
-from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.sandbox import Request, Sandbox, recorded
 from agentsd.plans.upkeep import PlanFacts
 
 
@@ -200,3 +202,66 @@ def test_a_link_is_never_followed_by_a_removal(tmp_path: Path) -> None:
     sandbox.remove_tree(tmp_path / "nothing")
 
     assert (tmp_path / "kept").is_dir()
+
+
+ENDS = {
+    "succeeded": ("touch made", ()),
+    "failed": ("touch made; exit 1", (StepFailedError,)),
+    "cancelled": ("touch made; touch ../../../begun; sleep 60", (JobCancelled,)),
+}
+
+
+def executed(lab: Lab, end: str, cleanup: str) -> JSON:
+    """The result of an execute that ends so, with ``sandbox.cleanup`` set so."""
+    script, errors = ENDS[end]
+    job = lab.job(lab.shell(script), options={"sandbox_cleanup": cleanup})
+    if end == "cancelled":
+        job.on_progress = lambda told: job.token.set() if told["steps"][0]["state"] == "running" else None
+    try:
+        return execute(job)
+    except errors as error:
+        return error.result
+
+
+@pytest.mark.parametrize("cleanup", ["on_apply", "on_terminal", "manual"])
+@pytest.mark.parametrize("end", list(ENDS))
+def test_each_setting_of_cleanup_with_each_end(lab: Lab, end: str, cleanup: str) -> None:
+    """The change is captured in any case; the sandbox stays or goes as was said, and cleanup takes the rest."""
+    result = executed(lab, end, cleanup)
+    stays = cleanup != "on_terminal"
+
+    assert (result["kind"], result["sandbox_kept"]) == ("result" if end == "succeeded" else "partial", stays)
+    assert lab.git("rev-parse", f"{result['ref']}") == result["result"]
+    assert len(recorded(lab.state)) == stays == Path(result["sandbox"]).exists()
+    if end == "succeeded":
+        lab.apply(lab.shell("true"), result, options={"sandbox_cleanup": cleanup})
+        assert len(recorded(lab.state)) == (cleanup == "manual")
+    state = "applied" if end == "succeeded" else end
+    gone = upkeep.cleanup(lab.state, {"PLAN": PlanFacts(state)})
+
+    assert [each.kind for each in gone] == ["leftover"] * (
+        cleanup == "manual" or (stays and end != "succeeded")
+    )
+    assert recorded(lab.state) == []
+    assert lab.git("worktree", "list").count("\n") == 0
+    assert lab.git("rev-parse", result["ref"]) == result["result"], (
+        "what was captured stays until it is discarded"
+    )
+
+
+def test_a_discard_that_is_killed_in_the_middle_leaves_a_whole_plan_or_a_rest_that_goes(lab: Lab) -> None:
+    """Before the store knows, the result is still there; afterwards, another discard takes it away."""
+    plan = lab.shell("touch made")
+    result = lab.execute(plan)
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upkeep.discard(lab.state, "PLAN", lab.project, settle=die)
+    assert recorded(lab.state) == []
+    lab.apply(plan, result)
+    assert (lab.project / "made").exists()
+
+    assert set(upkeep.discard(lab.state, "PLAN", lab.project)["refs"]) >= {result["ref"]}
+    assert refs.listed(open_repository(lab.project, lab.state).git) == {}
