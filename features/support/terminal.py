@@ -58,9 +58,13 @@ class Terminal:
         """Wait until *text* has been written."""
         eventually(lambda: text in self.screen, seconds, lambda: f"{text!r} is written; seen:\n{self.screen}")
 
+    def press(self, keys: str) -> None:
+        """Keys that are pressed one after the other."""
+        os.write(self._master, keys.encode())
+
     def press_control_c(self) -> None:
         """Ctrl-C, which the terminal turns into SIGINT for its foreground process group."""
-        os.write(self._master, b"\x03")
+        self.press("\x03")
 
     def close(self) -> None:
         """Close the terminal's window: its session leader gets SIGHUP."""
