@@ -78,10 +78,12 @@ def refuse_active(client: Client, plan: PlanRow) -> None:
 
 
 def change_words(result: Mapping[str, JSON]) -> str:
-    """A change set in words: ``3 files, +12 -4``."""
+    """A change set in words: ``3 files, +12 -4``, and what of the steps' work is not in it."""
+    ignored = int(result.get("ignored") or 0)
+    left_out = f"; {count(ignored, 'ignored path')} left out" if ignored else ""
     if result.get("empty"):
-        return "nothing"
+        return f"nothing{left_out}"
     words = count(len(result.get("files") or ()), "file")
     if result.get("insertions") is not None:
         words += f", +{result['insertions']} -{result['deletions']}"
-    return words + (" (partial)" if result.get("kind") == "partial" else "")
+    return words + (" (partial)" if result.get("kind") == "partial" else "") + left_out

@@ -1,0 +1,208 @@
+"""What the guides tell people to type does what they say: their blocks are run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.home import Home
+from support.operator import AGENTS
+from support.supervisor import Supervisor
+
+from agentsd.plans.file import load_plan
+
+DOCS = Path(__file__).parents[2] / "docs"
+HOW_TO = sorted((DOCS / "how-to").glob("*.md"))
+FENCE = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+MARKED = re.compile(r"<!-- the tests run [^>]*-->\n```\w+\n(.*?)```", re.DOTALL)
+STAND_IN = """\
+#!/bin/sh
+# An agent as a step sees it: it must have no terminal and nothing to read, and it edits a file.
+test -z "$(cat)" && ! test -t 0 && ! test -t 1 || exit 9
+echo "$(basename "$0")" "$@" >> "$SEEN"
+echo "$(basename "$0")" >> src/work.py
+git add --all && git -c user.name=a -c user.email=a@b commit --quiet -m "by an agent" && git stash list
+"""
+
+
+class Reader:
+    """Somebody who follows a page in a small git project, with what it names on the PATH."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.project = home.root / "project"
+        self.bin = home.root / "bin"
+        self.bin.mkdir()
+        (self.bin / "agents").symlink_to(AGENTS)
+        home.environ["PATH"] = f"{self.bin}{os.pathsep}{AGENTS.parent}{os.pathsep}{home.environ['PATH']}"
+        home.environ["SEEN"] = str(home.root / "seen")
+        self.write("src/work.py", "")
+        self.write("task.md", "Do it.\n")
+        self.shell(
+            "git init -q -b main && git add . && git -c user.name=a -c user.email=a@b commit -q -m Begin"
+        )
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the project."""
+        (self.project / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.project / name).write_text(text)
+
+    def program(self, name: str, text: str) -> None:
+        """Put a program on the PATH."""
+        (self.bin / name).write_text(text)
+        (self.bin / name).chmod(0o755)
+
+    def shell(self, script: str, code: int = 0) -> str:
+        """Run a script that has to exit with *code*; return what it printed."""
+        done = subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", script], cwd=self.project, env=self.home.environ,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, (script, done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    @property
+    def seen(self) -> list[str]:
+        """The command lines that stand-ins were called with."""
+        return (self.home.root / "seen").read_text().splitlines()
+
+
+@pytest.fixture
+def reader(home: Home) -> Reader:
+    """Somebody who follows a page."""
+    return Reader(home)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Every block of *page* in *language*."""
+    return [body for _, kind, body in FENCE.findall((DOCS / page).read_text()) if kind == language]
+
+
+def marked(page: str) -> list[str]:
+    """The blocks that the page says are run."""
+    return MARKED.findall((DOCS / page).read_text())
+
+
+def typed(block: str, **words: str) -> Iterator[str]:
+    """The commands of a console block, with *words* in the place of the capitals."""
+    for line in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
+        yield re.sub(r"\b(PLAN|JOB)\b", lambda found: words[found[1]], line)
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.name)
+def test_every_plan_that_is_shown_is_valid(page: Path, reader: Reader) -> None:
+    """A block in YAML that has steps at its top is a plan."""
+    for number, text in enumerate(blocks(f"how-to/{page.name}", "yaml")):
+        if re.search(r"^steps:", text, re.MULTILINE):
+            reader.write(f"{number}.yaml", text)
+            load_plan(reader.project / f"{number}.yaml", reader.project)
+
+
+def test_the_first_plan_works_as_written(reader: Reader) -> None:
+    """Foreground, change of mind, background: every command of the guide, in its order."""
+    (plan,) = blocks("guides/first_plan.md", "yaml")
+    foreground, revert, worker, background = blocks("guides/first_plan.md", "console")
+    reader.write("plan.yaml", plan)
+    create, *rest = typed(foreground, PLAN="PLAN")
+    plan_id = reader.shell(create).strip()
+
+    said = [reader.shell(line.replace("PLAN", plan_id)) for line in rest]
+    assert "say-hello" in said[0]
+    assert "+# Hello" in said[2]
+    assert (reader.project / "HELLO.md").read_text() == "# Hello\n"
+
+    reader.shell(next(typed(revert, PLAN=plan_id)))
+    assert not (reader.project / "HELLO.md").exists()
+
+    settings, start = typed(worker)
+    reader.shell(settings)
+    supervisor = Supervisor(reader.home, *start.removeprefix("agents worker start").split()).start()
+    try:
+        execute, *rest = typed(background, PLAN=plan_id, JOB="JOB")
+        job = reader.shell(execute).strip()
+        said = [reader.shell(line.replace("JOB", job)) for line in rest]
+        reader.shell(f"agents job wait {said[-1]}")
+    finally:
+        supervisor.stop()
+    assert job in said[0]
+    assert (reader.project / "HELLO.md").read_text() == "# Hello\n"
+
+
+def test_the_five_agents_are_called_as_written(reader: Reader) -> None:
+    """By stand-ins: no terminal, nothing to read, the arguments of the page; commits of theirs stay in the clone."""
+    for name in ("claude", "codex", "gemini", "opencode", "aider"):
+        reader.program(name, STAND_IN)
+    reader.program("python", "#!/bin/sh\ntrue\n")
+    reader.write("five.yaml", blocks("how-to/parallel_agents.md", "yaml")[0])
+    head = reader.shell("git rev-parse HEAD; git stash list; git branch")
+
+    plan = reader.shell("agents plan create five.yaml").strip()
+    reader.shell(f"agents plan execute {plan}")
+
+    assert [line.split()[0] for line in reader.seen] == ["claude", "codex", "gemini", "opencode", "aider"]
+    assert all("Make the tests in tests/ pass." in line for line in reader.seen)
+    assert reader.shell("git rev-parse HEAD; git stash list; git branch") == head
+    assert "src/work.py | 5 +++++" in reader.shell(f"agents plan diff --stat {plan}")
+
+
+def test_agents_work_in_parallel_as_written(reader: Reader) -> None:
+    """One of three fails its check; the others can be looked at and the best is applied."""
+    text = blocks("how-to/parallel_agents.md", "yaml")[1]
+    for name in ("claude", "codex", "gemini"):
+        reader.program(name, STAND_IN)
+        reader.write(f"fix.{name}.yaml", text.replace("claude", name))
+    reader.program("python", "#!/bin/sh\n! grep -q gemini src/work.py\n")
+    reader.home.set("async.enabled", "true")
+    supervisor = Supervisor(reader.home, "--max-workers", "3").start()
+    try:
+        (block,) = marked("how-to/parallel_agents.md")
+        said = reader.shell(block)
+        assert said.count("src/work.py | 1 +") == 3
+        assert "not every agent succeeded" in said
+        plans = (reader.project / "plans.txt").read_text().split()
+        reader.shell(f"agents job wait $(agents plan apply {plans[1]})")
+    finally:
+        supervisor.stop()
+    assert (reader.project / "src" / "work.py").read_text() == "codex\n"
+    assert "is failed" in reader.shell(f"agents plan status {plans[2]}")
+
+
+def test_review_and_apply_as_written(reader: Reader) -> None:
+    """Every command of the first block, in its order."""
+    reader.write("plan.yaml", "name: a-plan\nsteps:\n  - {run: 'echo new > made'}\n")
+    plan = reader.shell("agents plan create plan.yaml").strip()
+    reader.shell(f"agents plan execute {plan}")
+    (block,) = marked("how-to/review_and_apply.md")
+
+    for line in typed(block, PLAN=plan):
+        reader.shell(line)
+
+    assert (reader.project / "made").read_text() == "new\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("echo new > made", 0), ("echo new > made; exit 3", 1), ("sleep 60", 124)]
+)
+def test_the_block_for_ci_runs(reader: Reader, script: str, code: int) -> None:
+    """It applies what succeeded, and exits as the plan ended; log and patch are there in any case."""
+    limit = "timeout-minutes: 0.01\n" if code == 124 else ""
+    reader.write("plan.yaml", f"name: ci\n{limit}steps:\n  - {{run: '{script}'}}\n")
+    reader.home.environ["RUNNER_TEMP"] = str(reader.home.root)
+
+    reader.shell(marked("how-to/ci.md")[0], code)
+
+    assert (reader.project / "made").exists() == (code == 0)
+    assert "sandbox: " in (reader.project / "agents.log").read_text()
+    assert ("+new" in (reader.project / "agents.patch").read_text()) == (code != 124)
+
+
+def test_the_block_for_several_plans_in_ci_runs(reader: Reader) -> None:
+    """Three are queued, the worker drains the queue and ends, and all have succeeded."""
+    reader.write("plan.yaml", "name: ci\nsteps:\n  - {run: 'echo new > made'}\n")
+    reader.home.environ["RUNNER_TEMP"] = str(reader.home.root)
+
+    assert reader.shell(marked("how-to/ci.md")[1]).count("succeeded") >= 3
