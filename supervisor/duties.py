@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import Protocol
 
 from agentsd.faults import reach
@@ -58,6 +59,7 @@ class Duties:
         self.broken = ""
         """Why this supervisor must end at once; empty while all is well."""
         self._data_version: int | None = None
+        self._looked_at = self._others_wrote_at = self._others_write_since = time.monotonic()
         self._unwritable = ""
         self._burying: set[str] = set()
 
@@ -91,6 +93,7 @@ class Duties:
         self._worker.timers.set("poll", interval, self._poll)
         try:
             version = self._worker.db.read("PRAGMA data_version")[0][0]
+            self._notice_own_silence(others_wrote=version != self._data_version)
             self._judge_others()
         except Exception as error:  # noqa: BLE001 - whatever SQLite says, the loop goes on enforcing
             self.store_failed(str(error))
@@ -132,9 +135,33 @@ class Duties:
 
     # -- others -------------------------------------------------------------------------------------
 
+    def _notice_own_silence(self, *, others_wrote: bool) -> None:
+        """Give up if no beat could be written for a TTL in which others could write: to them this one is dead.
+
+        While nobody can write (a full disk, a writer that is stopped) nobody is silent: that is waited out. So
+        what counts are writes of others without a gap in which nobody wrote.
+        """
+        now, ttl = time.monotonic(), self._worker.settings.job_ttl
+        if others_wrote:
+            if now - self._others_wrote_at > ttl / 2:
+                self._others_write_since = now
+            self._others_wrote_at = now
+        if self._others_wrote_at - max(self._others_write_since, self._worker.ledger.beaten_at) >= ttl:
+            self.give_up(
+                f"It could not write to the store for {ttl:g} s, but others could. {self._unwritable}"
+            )
+
     def _judge_others(self) -> None:
-        """Find supervisors that are dead, and begin to bury each once."""
-        for dead in self.reaper.observe(workers.list_workers(self._worker.db)):
+        """Find supervisors that are dead, and begin to bury each once.
+
+        The time is taken before the rows are read: whoever is stopped in between does not take old rows for
+        new ones. Who could not look or write itself for a while learns nothing from the silence of others.
+        """
+        now, patience = time.monotonic(), self._worker.settings.job_ttl / 2
+        if now - min(self._looked_at, self._worker.ledger.beaten_at) > patience:
+            self.reaper.forget()
+        self._looked_at = now
+        for dead in self.reaper.observe(workers.list_workers(self._worker.db), now):
             if dead.worker.worker_id not in self._burying:
                 self._burying.add(dead.worker.worker_id)
                 self._bury(dead, jobs_of(self._worker.db, dead.worker.worker_id))
@@ -142,6 +169,9 @@ class Duties:
     def _bury(self, dead: Dead, left: list[AsyncJob], standstill: Standstill | None = None) -> None:
         """First end what is left of its jobs, round by round; then write their ends."""
         reach("reap.judged")
+        if not self._is_still_silent(dead):
+            self._burying.discard(dead.worker.worker_id)
+            return
         standstill = standstill or Standstill(STUCK_AFTER)
         found = remnants.end_round(dead.worker, left) if remnants.is_reachable(dead.worker) else []
         if found:
@@ -171,6 +201,17 @@ class Duties:
         for job in buried:
             self._worker.listener(about("job_reaped", job, "warning", reason=dead.reason))
         self._worker.look()
+
+    def _is_still_silent(self, dead: Dead) -> bool:
+        """Look again before each round of KILL: who was stopped may have gone on, with new processes."""
+        if dead.gone:
+            return True
+        try:
+            row = workers.get(self._worker.db, dead.worker.worker_id)
+        except Exception as error:  # noqa: BLE001 - what is not known kills nobody: judged anew at the next poll
+            self.store_failed(str(error))
+            return False
+        return row is not None and row.beat == dead.worker.beat
 
     def _end_if_in_the_way(self, dead: Dead) -> None:
         """End a supervisor that was stopped in the middle of a transaction.

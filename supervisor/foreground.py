@@ -49,10 +49,12 @@ class ForegroundWorker(AsyncWorker):
         self._plan_id, self._phase, self._on_progress = plan_id, phase, on_progress
         self._payload, self._retried = payload, retried
         self.job: AsyncJob | None = None
+        self._interrupted = 0
 
     def _register(self) -> None:
         """Write this supervisor's row and its one job, claimed from birth."""
         self.fleet.on_progress = self._show
+        self.ledger.keeps_successors = True
         with self.db.write() as tx:
             workers.register(tx, self._row())
             job = self._claim(tx, self._insert(tx))
@@ -65,7 +67,7 @@ class ForegroundWorker(AsyncWorker):
         return jobs.insert_for_plan(tx, self._plan_id, self._phase, self._payload, timeout=timeout)
 
     def _claim(self, tx: Transaction, queued: AsyncJob) -> AsyncJob:
-        """Claim what only this transaction, or only this supervisor's own finish, can have queued."""
+        """Claim what this very transaction has queued."""
         self.job = claims.claim_one(tx, self.worker_id, queued.job_id) or queued
         return self.job
 
@@ -84,6 +86,7 @@ class ForegroundWorker(AsyncWorker):
         """The first signal cancels the job, the next one kills it; what steers workers means nothing here."""
         if number in (signal.SIGUSR1, signal.SIGUSR2):
             return
+        self._interrupted = number
         for running in list(self.fleet.running.values()):
             if running.cancel is None:
                 why = f"interrupted by {signal.Signals(number).name}"
@@ -92,13 +95,14 @@ class ForegroundWorker(AsyncWorker):
                 self.fleet.end(running, "cancelled", 0.0, signal.SIGKILL)
 
     def _act_on(self, written: Written) -> None:
-        super()._act_on(written)
         # With async.max_attempts a failed job has a successor: that is this run's job, too.
-        for _, _, following in written.finished:
-            if following is not None:
-                with self.db.write() as tx:
-                    job = self._claim(tx, following)
-                self.fleet.take(job)
+        for job in written.claimed:
+            self.job = job
+        super()._act_on(written)
+        if (
+            self._interrupted and written.claimed
+        ):  # it came when the job before had ended, and had nothing to cancel
+            self.on_signal(self._interrupted)
 
 
 def run_in_foreground(

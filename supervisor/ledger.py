@@ -8,10 +8,12 @@ and cancels go on being enforced.
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import dataclass, field
 
 import peewee
 
+from agentsd.errors import StoreError
 from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob
 from agentsd.store import claims, workers
@@ -37,6 +39,8 @@ class Written:
     """Each with the successor that was queued."""
     row_is_ours: bool = True
     """False: others have declared this supervisor lost."""
+    beaten: bool = False
+    """Whether a beat was among it."""
 
 
 @dataclass(slots=True)
@@ -59,6 +63,10 @@ class Ledger:
     problem: str = ""
     """Why the last try failed; empty after a success."""
     processed: int = 0
+    keeps_successors: bool = False
+    """Whether a successor is claimed in the transaction that queues it, so that nobody else can."""
+    beaten_at: float = field(default_factory=time.monotonic)
+    """When the last beat was written, in awake time."""
 
     @property
     def is_empty(self) -> bool:
@@ -82,9 +90,11 @@ class Ledger:
                 if tx is None:
                     return None
                 written = self._write(tx, room if claiming else 0, running, state)
-        except (sqlite3.Error, peewee.PeeweeException, OSError) as error:
+        except (sqlite3.Error, peewee.PeeweeException, StoreError, OSError) as error:
             self.problem = str(error.__context__ or error)
             return None
+        if written.beaten:
+            self.beaten_at = time.monotonic()
         self._reach(written)
         self._forget_written(written)
         return written
@@ -92,7 +102,14 @@ class Ledger:
     def _write(self, tx: claims.Transaction, room: int, running: int, state: str) -> Written:
         written = Written()
         for job, ending in self.endings:
-            written.finished.append((job, ending, claims.finish(tx, ending, self.worker_id)))
+            following = claims.finish(tx, ending, self.worker_id)
+            written.finished.append((job, ending, following))
+            if (
+                following
+                and self.keeps_successors
+                and (kept := claims.claim_one(tx, self.worker_id, following.job_id))
+            ):
+                written.claimed.append(kept)
         for job in self.starts:
             started = claims.mark_started(tx, job.job, self.worker_id, job.pid or 0, job.pid_start or 0)
             (written.started if started else written.disowned).append(job)
@@ -105,13 +122,14 @@ class Ledger:
             # nobody would end if it died.
             written.row_is_ours = workers.is_live(tx, self.worker_id)
         if room and written.row_is_ours:
-            written.claimed = claims.claim(tx, self.worker_id, room)
+            written.claimed += claims.claim(tx, self.worker_id, room)
         if self.spawner_pid:
             workers.set_spawner(tx, self.worker_id, self.spawner_pid)
         if self.limits:
             workers.set_limit(tx, self.worker_id, *self.limits)
         if self.beat_due or self.endings or written.claimed:  # what it runs and has done is never out of date
             reach("beat.write")
+            written.beaten = True
             written.row_is_ours = workers.beat(
                 tx,
                 self.worker_id,

@@ -14,6 +14,7 @@ from agentsd.faults import reach
 from agentsd.model import Worker, utc_now
 from agentsd.store import workers
 from agentsd.store.database import Actor, open_store
+from agentsd.store.health import refuse_damaged
 from agentsd.store.ids import new_id
 from agentsd.store.paths import StateDir, runtime_dir
 from agentsd.store.settings import Settings, load_settings
@@ -88,11 +89,13 @@ class AsyncWorker:
                 directory.mkdir(mode=0o700, exist_ok=True)
             self.db = open_store(self.state, Actor.current(self.worker_id))
             undo.callback(self.db.close)
+            refuse_damaged(self.db)
             self.wakeup = WakeupSocket(runtime_dir(), self.worker_id)
             undo.callback(self.wakeup.close)
             self._assemble()
             self._register()
             undo.pop_all()
+        self.ledger.beaten_at = time.monotonic()
         self.duties.begin()
         self.listener(
             Notice(
@@ -206,6 +209,7 @@ class AsyncWorker:
         if now - self._last_tick > self.settings.job_ttl / 2:
             self.duties.reaper.forget()
             self.guard.spawner.forgive()
+            self.ledger.beaten_at = now  # silence counts in awake time only
             self._look = True
         self._last_tick = now
 

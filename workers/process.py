@@ -64,8 +64,14 @@ def boot_id() -> str:
 
 
 def pid_namespace() -> str:
-    """What names the pid namespace of this process; empty where there are none."""
-    return Path("/proc/self/ns/pid").readlink().name if LINUX else ""
+    """What names the pid namespace of this process, and the clock of its start times; empty where there are none.
+
+    In another time namespace the same process has another start time, and would be taken for another process.
+    """
+    found = [Path(f"/proc/self/ns/{name}") for name in ("pid", "time")] if LINUX else []
+    return " ".join(
+        path.readlink().name for path in found if path.is_symlink()
+    )  # no time namespaces before Linux 5.6
 
 
 def start_ticks(pid: int) -> int | None:

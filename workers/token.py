@@ -24,6 +24,7 @@ class CancellationToken:
     def __init__(self, why: Callable[[], str] = lambda: "cancelled") -> None:
         self._why = why
         self._is_set = False
+        self._set_at: float | None = None
         self._watched = False
         self._raising = False
         self._held = 0
@@ -33,6 +34,11 @@ class CancellationToken:
     def is_set(self) -> bool:
         """Whether the job was asked to end."""
         return self._is_set
+
+    @property
+    def age(self) -> float:
+        """Seconds since the job was asked to end; 0 if it was not."""
+        return 0.0 if self._set_at is None else time.monotonic() - self._set_at
 
     @property
     def reason(self) -> str:
@@ -55,7 +61,7 @@ class CancellationToken:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
             if not self._is_set and _wait_for_term(timeout):
-                self._is_set = True
+                self._set()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self._is_set
@@ -99,8 +105,14 @@ class CancellationToken:
         self._sealed, self._is_set = True, False
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
-        self._is_set = not self._sealed
+        if not self._sealed:
+            self._set()
         self._raise_in_unwatching()
+
+    def _set(self) -> None:
+        if self._set_at is None:
+            self._set_at = time.monotonic()
+        self._is_set = True
 
     def _raise_in_unwatching(self) -> None:
         if self._is_set and self._raising and not self._watched and not self._held:
@@ -113,4 +125,6 @@ def _wait_for_term(timeout: float | None) -> bool:
     if timeout is None:
         signal.sigwait({signal.SIGTERM})
         return True
-    return signal.sigtimedwait({signal.SIGTERM}, max(timeout, 0)) is not None
+    found = signal.sigtimedwait({signal.SIGTERM}, max(timeout, 0))
+    # Stopped until the time was over, and continued: CPython returns a siginfo that nobody has filled in.
+    return found is not None and found.si_signo == signal.SIGTERM

@@ -18,6 +18,9 @@ from support.patience import PATIENCE, eventually
 class Supervisor:
     """One supervisor process. Its output is kept in a file, for the message of a test that fails."""
 
+    prefix: tuple[str, ...] = ()
+    """What runs the command, as ``unshare`` does."""
+
     def __init__(self, home: Home, *options: str, own_session: bool = False) -> None:
         self.home = home
         self.own_session = own_session
@@ -44,7 +47,7 @@ class Supervisor:
 
     def launch(self) -> Supervisor:
         """Start it without waiting for anything."""
-        command = [str(AGENTS), "worker", "start", *self.options]
+        command = [*self.prefix, str(AGENTS), "worker", "start", *self.options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -90,11 +93,15 @@ class Supervisor:
 
     def freeze(self) -> None:
         """SIGSTOP it; the spawner goes on."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """SIGCONT it."""
-        self.process.send_signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL it and wait until it is gone."""
@@ -113,7 +120,7 @@ class Supervisor:
         """Stop it gracefully and return its exit code; one that does not stop in time is killed."""
         if self.process.poll() is None:
             self.thaw()
-            self.process.terminate()
+            self.signal(signal.SIGTERM)
         try:
             return self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
@@ -130,7 +137,7 @@ class Supervisor:
         self.thaw()
         # Three kinds, because two signals of the same kind may arrive as one.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            self.process.send_signal(number)
+            self.signal(number)
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:

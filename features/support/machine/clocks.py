@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import pytest
 
 from agentsd.store import database, retention
-from agentsd.supervisor import fleet, reaper, timers, worker
+from agentsd.supervisor import duties, fleet, ledger, reaper, timers, worker
 
-AWAKE = (fleet, reaper, timers, worker)
+AWAKE = (duties, fleet, ledger, reaper, timers, worker)
 """Modules that ask for awake time by ``time.monotonic()``."""
 STEP = 0.001
 """Seconds that pass with each look at a clock's owner; no two transactions have the same wall time."""
