@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agentsd.plans.durable import write_durably
 from agentsd.plans.frozen import Limits, PythonAction, RunAction, Step, WriteAction
-from agentsd.plans.ports import JobPort, ToolResult
+from agentsd.plans.ports import RunTool, ToolResult
 
 _CALL = """\
 import importlib, json, os, sys
@@ -56,8 +56,8 @@ class Outcome:
     survivors: int = 0
 
 
-def perform(job: JobPort, step: Step, place: Place) -> Outcome:
-    """Carry out *step* once. Only cancellation raises (JobCancelled); whatever else goes wrong is an outcome."""
+def perform(run: RunTool, step: Step, place: Place) -> Outcome:
+    """Carry out *step* once; *run* runs its tool. Only cancellation raises (JobCancelled); whatever else goes wrong is an outcome."""
     try:
         folder = _inside(place.root, place.root / (step.working_directory or "."))
         if not folder.is_dir():
@@ -65,7 +65,7 @@ def perform(job: JobPort, step: Step, place: Place) -> Outcome:
         if isinstance(step.action, WriteAction):
             return _write(step.action, folder, place)
         argv, env = _command(step.action, place)
-        result = job.run(
+        result = run(
             _limited(argv, place.limits), cwd=folder, env=env, timeout=step.timeout, output=place.log
         )
     except OSError as error:
@@ -104,6 +104,8 @@ def _limited(argv: list[str], limits: Limits) -> list[str]:
 
 
 def _problem(result: ToolResult, step: Step) -> str:
+    if result.timed_out and step.timeout is None:
+        return "did not end in the time that was left"
     if result.timed_out:
         return f"did not end within {step.timeout:g} s"
     if result.signal:

@@ -13,7 +13,7 @@ class Condition(StrEnum):
     FAILURE = "failure()"
     """Some step before it failed."""
     ALWAYS = "always()"
-    """Whatever happened, short of the job itself being cancelled."""
+    """Whatever happened; also when the job is cancelled or its time is over, as long as the grace allows."""
 
     def holds(self, *, failed: bool) -> bool:
         """Whether a step with this condition runs, given whether the plan has *failed* so far."""

@@ -55,6 +55,22 @@ class ToolResult(Protocol):
         ...
 
 
+class RunTool(Protocol):
+    """Running one tool to its end, as :meth:`JobPort.run` and :meth:`JobPort.run_last` do."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        output: Path | None = None,
+    ) -> ToolResult:
+        """Run *argv*."""
+        ...
+
+
 class JobInfo(Protocol):
     """Which job this is."""
 
@@ -116,6 +132,18 @@ class JobPort(Protocol):
         output: Path | None = None,
     ) -> ToolResult:
         """Run a tool under the token; see :meth:`agentsd.workers.context.JobContext.run`."""
+        ...
+
+    def run_last(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        output: Path | None = None,
+    ) -> ToolResult:
+        """Run a tool although the token is set; see :meth:`agentsd.workers.context.JobContext.run_last`."""
         ...
 
     def shield(self) -> AbstractContextManager[None]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from agentsd.errors import JobCancelled, StepFailedError
 from agentsd.model import JSON, utc_now
-from agentsd.plans.actions import Place, perform
+from agentsd.plans.actions import Outcome, Place, perform
+from agentsd.plans.conditions import Condition
 from agentsd.plans.frozen import FrozenPlan, Limits, Step
 from agentsd.plans.git import scrubbed
 from agentsd.plans.ports import JobPort
@@ -34,7 +35,8 @@ class StepRunner:
     def run(self) -> None:
         """Run every step whose condition holds.
 
-        StepFailedError at the end if one failed that must not; JobCancelled as soon as the token is set.
+        StepFailedError at the end if one failed that must not; JobCancelled as soon as the token is set, and the
+        steps that run always have run.
         """
         self._tell()
         try:
@@ -42,10 +44,36 @@ class StepRunner:
                 self._current = number
                 self._run_step(number, step)
         except JobCancelled:
+            self._tidy_up()
             self._skip_waiting()
             raise
         if self.failure:
             raise StepFailedError(self.failure)
+
+    def _tidy_up(self) -> None:
+        """Run what is to run whatever happens: once each, as long as there is time.
+
+        A cancel that killed the only step that stops a container would be worse than one that takes a moment longer.
+        """
+        for number, step in enumerate(self.plan.steps, start=1):
+            if self.states[number - 1]["state"] != "waiting" or step.condition is not Condition.ALWAYS:
+                continue
+            self._current = number
+            self._say(number, f"{step.name} (the job is to end)")
+            self._change(number, state="running", started_at=utc_now(), attempt=1)
+            try:
+                outcome = perform(self.job.run_last, step, self._place(number, step))
+            except JobCancelled:
+                self._change(number, state="cancelled", finished_at=utc_now())
+                return
+            self._end(number, step, outcome)
+
+    def _end(self, number: int, step: Step, outcome: Outcome) -> None:
+        self._change(number, exit_code=outcome.exit_code, survivors=outcome.survivors)
+        state = "failed" if outcome.problem else "succeeded"
+        self._change(number, state=state, finished_at=utc_now(), error=outcome.problem)
+        if outcome.problem:
+            self._report(number, step, outcome.problem)
 
     def _run_step(self, number: int, step: Step) -> None:
         self.job.token.raise_if_set()
@@ -71,7 +99,7 @@ class StepRunner:
             self._change(number, state="running", started_at=started, attempt=attempt, error=problem)
             if attempt > 1:
                 self._say(number, f"{problem}; try {attempt} of {step.retries + 1}")
-            outcome = perform(self.job, step, self._place(number, step))
+            outcome = perform(self.job.run, step, self._place(number, step))
             self._change(number, exit_code=outcome.exit_code, survivors=outcome.survivors)
             problem = outcome.problem
             if not problem:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentsd.errors import JobCancelled
 from agentsd.model import JSON
 from agentsd.workers.token import CancellationToken
 
 if TYPE_CHECKING:
     from agentsd.workers.tools import ToolResult
+
+TIDY_SHARE = 0.75
+"""Share of the grace after which nothing is begun or goes on any more, so that there is time to keep what was done."""
 
 PlanOrder = Mapping[str, Any]
 """A job's plan: ``plan_id, name, project, branch, head, frozen`` and ``latest`` (the latest successful
@@ -89,6 +93,31 @@ class JobContext:
                 env=env,
                 timeout=timeout,
                 output=output,
+            )
+
+    def run_last(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        output: Path | None = None,
+    ) -> ToolResult:
+        """Run a tool although the token is set, to tidy up: in what is left of the first three quarters of the grace.
+
+        As :meth:`run` otherwise. Raises JobCancelled if nothing is left.
+        """
+        from agentsd.workers.tools import run_tool  # noqa: PLC0415 - see above
+
+        left = self.grace * TIDY_SHARE - self._token.age
+        if left <= 0:
+            raise JobCancelled(self._token.reason)
+        ending = left / 4  # from TERM to KILL
+        limit = left - ending if timeout is None else min(timeout, left - ending)
+        with self._token.held():
+            return run_tool(
+                argv, token=CancellationToken(), grace=ending, cwd=cwd, env=env, timeout=limit, output=output
             )
 
     @contextmanager

@@ -81,6 +81,7 @@ class Job:
     told: list[JSON] = field(default_factory=list[JSON])
     on_progress: Callable[[JSON], None] = lambda value: None
     shielded: int = 0
+    last_seconds: float = 5.0
 
     def progress(self, value: JSON) -> None:
         """Remember what was told."""
@@ -120,6 +121,25 @@ class Job:
         if self.token.is_set:
             raise JobCancelled
         return Ended(code if code >= 0 else None, signal.Signals(-code).name if code < 0 else None, timed_out)
+
+    def run_last(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        output: Path | None = None,
+    ) -> Ended:
+        """Run a tool although the token is set, for :attr:`last_seconds` at most."""
+        if self.last_seconds <= 0:
+            raise JobCancelled
+        token, self.token = self.token, Token()
+        try:
+            limit = min(self.last_seconds, timeout or self.last_seconds)
+            return self.run(argv, cwd=cwd, env=env, timeout=limit, output=output)
+        finally:
+            self.token = token
 
     def _wait(self, tool: subprocess.Popen[bytes], timeout: float | None) -> bool:
         """Wait for the tool; end its group when the token is set or its time is over."""

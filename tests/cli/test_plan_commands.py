@@ -225,6 +225,43 @@ def test_control_c_cancels_what_runs_in_the_foreground(agents: Agents, project: 
     assert agents.ask("plan", "status", plan)["job"]["reason"] == "cancelled"
 
 
+TIDY = """
+name: tidy
+timeout-minutes: {minutes}
+steps:
+  - {{name: wait, run: "trap '' TERM; sleep 60 & sleep 60"}}
+  - {{name: never, run: "touch NEVER"}}
+  - {{name: stop, if: always(), run: "echo stopped > STOPPED"}}
+  - {{name: hang, if: always(), run: "trap '' TERM; touch HUNG; sleep 60"}}
+"""
+
+
+@pytest.mark.parametrize(("minutes", "code", "reason"), [(10, 130, "cancelled"), (0.1, 124, "timeout")])
+def test_what_runs_always_runs_when_a_plan_is_ended(
+    agents: Agents, project: Path, home: Home, minutes: float, code: int, reason: str
+) -> None:
+    """After a cancel and after a timeout; within the grace, and what it changed is kept."""
+    home.set("async.cancel_grace", 6)
+    plan = make(agents, project, TIDY.format(minutes=minutes))
+    terminal = Terminal([str(AGENTS), "plan", "execute", plan], home.environ, project)
+    try:
+        if reason == "cancelled":
+            terminal.wait_for_text(">wait", 20)
+            terminal.press_control_c()
+        assert terminal.wait(30) == code, terminal.screen
+    finally:
+        terminal.end()
+    job = agents.ask("plan", "status", plan)["job"]
+    steps = [step["state"] for step in job["progress"]["steps"]]
+
+    assert (job["reason"], steps) == (reason, ["cancelled", "skipped", "succeeded", "failed"])
+    assert agents("plan", "diff", "--names", plan).out == "A\tHUNG\nA\tSTOPPED\n"
+    (ended,) = [
+        each for each in agents.ask("job", "show", job["job_id"])["events"] if each["reason"] == reason
+    ]
+    assert [stage["stage"] for stage in ended["detail"]["ladder"]] == ["TERM"], "it never came to KILL"
+
+
 def test_the_work_of_a_killed_job_is_captured_late(agents: Agents, project: Path, home: Home) -> None:
     """Its sandbox is still there, so `diff` captures it."""
     plan = make(

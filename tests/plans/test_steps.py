@@ -258,8 +258,46 @@ def test_progress_is_told_at_every_change(lab: Lab) -> None:
     json.dumps(job.told)
 
 
+ALWAYS = """
+steps:
+  - {name: work, run: "touch made; sleep 60"}
+  - {name: next, run: "touch never"}
+  - {name: on failure, run: "touch never", if: failure()}
+  - {name: tidy, run: "touch tidied", if: always()}
+  - {name: note, write: {path: noted, content: x}, if: always()}
+  - {name: endless, run: "touch begun; sleep 60", if: always()}
+  - {name: late, run: "touch late", if: always()}
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.0])
+def test_what_runs_always_runs_after_a_cancel_as_long_as_there_is_time(lab: Lab, seconds: float) -> None:
+    job = lab.job(lab.plan(ALWAYS), last_seconds=seconds)
+
+    def cancel(told: JSON) -> None:
+        if told["steps"][0]["state"] == "running":
+            job.token.set()
+
+    job.on_progress = cancel
+    with pytest.raises(JobCancelled) as caught:
+        execute(job)
+
+    changed = [each["path"] for each in result_of(caught.value)["files"]]
+    told = job.told[-1]["steps"]
+    assert result_of(caught.value)["steps"] == told
+    if seconds:
+        assert states(told) == [
+            "cancelled", "skipped", "skipped", "succeeded", "succeeded", "failed", "succeeded",
+        ]  # fmt: skip
+        assert told[5]["error"] == "did not end in the time that was left"
+        assert set(changed) - {"made"} == {"tidied", "noted", "begun", "late"}
+    else:
+        assert states(told) == ["cancelled", "skipped", "skipped", "cancelled", *["skipped"] * 3]
+        assert set(changed) <= {"made"}
+
+
 def test_a_cancelled_plan_keeps_its_partial_work(lab: Lab) -> None:
-    plan = lab.plan("steps: [{run: 'echo x > made; sleep 60'}, {run: 'true', if: always()}]")
+    plan = lab.plan("steps: [{run: 'echo x > made; sleep 60'}, {run: 'true'}]")
     job = lab.job(plan)
 
     def cancel_once_made(_: JSON) -> None:
