@@ -22,6 +22,7 @@ _CAUSES = {
     "output_limit": (AsyncJobStatus.FAILED, Reason.OUTPUT_LIMIT),
     "worker_lost": (AsyncJobStatus.FAILED, Reason.WORKER_LOST),
 }
+_NO_MEMORY = ("MemoryError", "Cannot allocate memory", "failed to map segment")
 # What trying again cannot mend.
 _FINAL = frozenset({Reason.BAD_PAYLOAD, Reason.CONFLICT})
 
@@ -76,7 +77,7 @@ def _error(running: RunningJob, facts: dict[str, Any], error: str) -> str:
     """What a handler has raised, and what may have led to it."""
     if facts.get("oom_kills"):
         return f"{error} The kernel has killed processes of it because memory ran out."
-    if error.startswith("MemoryError") and "memory" in running.limits:
+    if "memory" in running.limits and any(words in error for words in _NO_MEMORY):
         return f"{error} (each process of it may have {format_bytes(running.limits['memory'])}: async.memory_limit)"
     return error
 

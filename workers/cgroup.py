@@ -18,6 +18,7 @@ from pathlib import Path
 
 PREFIX = "agents-"
 """With a worker's id behind it, the name of the group that holds the groups of that worker's slots."""
+_LINKS_WITHOUT_GROUPS = 2
 _MOUNTS = "/proc/self/mountinfo"
 
 
@@ -44,8 +45,7 @@ class Group:
         self._counts_memory = self._memory.exists()
         if self._counts_memory:
             _write(path / "memory.oom.group", b"1")  # half a job is no use
-        self.is_fresh = True
-        """Whether no job has meddled with it: it was never killed."""
+        self._killed = False
 
     def join(self) -> None:
         """Put this process into the group. Raises OSError.
@@ -62,9 +62,14 @@ class Group:
         """Whether any process lives in it or below (zombies do not count)."""
         return b"populated 1" in os.pread(self._events, 256, 0)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether, as far as can be seen, no job has meddled with it: it was never killed and has no groups below."""
+        return not self._killed and os.stat(self.path).st_nlink == _LINKS_WITHOUT_GROUPS  # noqa: PTH116 - per job
+
     def kill(self) -> None:
         """KILL everything in it, now and in one step."""
-        self.is_fresh = False
+        self._killed = True
         os.write(self._kill, b"1")
 
     def holds(self, membership: str) -> bool:

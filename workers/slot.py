@@ -57,9 +57,9 @@ class Slot:
         self.group.kill()
         return False
 
-    def leave(self) -> None:
-        """The job is gone. A group that had to be killed is not used again: who knows how that job has set it."""
-        if self.group is not None and not self.group.is_fresh:
+    def leave(self, *, clean: bool) -> None:
+        """The job is gone. Only after a *clean* end its group is used again: another job may have set it, or be frozen in it."""
+        if self.group is not None and not (clean and self.group.is_fresh):
             self.group.remove()
             self.group = None
 

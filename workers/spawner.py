@@ -209,7 +209,7 @@ class Spawner:
         del self._leaders[leader.order.job_id]
         stack = leader.slot.stack.take() if leader.slot.stack is not None else ""
         begun = self._board.has_begun(leader.slot.number)
-        leader.slot.leave()
+        leader.slot.leave(clean=not leader.cause and bool(leader.exit) and leader.exit.get("exit_code") == 0)
         self._board.give_back(leader.slot.number)
         if not begun and not leader.cause and leader.exit and leader.exit["exit_code"] is not None:
             # It gave up by itself: no descriptor, no room for its log. A signal is somebody's wish, and ends the job.

@@ -22,6 +22,7 @@ LEAD = 0.05
 LONGEST = 8000
 """Bytes of a stack that are kept."""
 _SIGNAL = signal.SIGRTMAX - 3 if hasattr(signal, "SIGRTMAX") else None
+_BOTTOM = "/agentsd/workers/child.py"
 _MARK = "most recent call first"
 
 
@@ -63,4 +64,15 @@ class StackFile:
         os.lseek(self._fd, 0, os.SEEK_SET)  # the job's descriptor shared the position
         if _MARK not in text:
             return ""  # a job that scribbles into every descriptor
-        return text if size <= LONGEST else f"{text}\n… and {size - LONGEST} bytes more"
+        return _without_ours(text if size <= LONGEST else f"{text}\n… and {size - LONGEST} bytes more")
+
+
+def _without_ours(text: str) -> str:
+    """The stack without the frames that every job process has at its bottom."""
+    kept: list[str] = []
+    ours = False
+    for line in text.splitlines():
+        ours = (ours or _BOTTOM in line) and line.startswith("  File ")
+        if not ours:
+            kept.append(line)
+    return "\n".join(kept)

@@ -35,6 +35,7 @@ animal(deaf)
 animal("import os\\nif os.fork() == 0:\\n os.setsid()\\n if os.fork() == 0:\\n  exec(%r)\\nos._exit(0)" % deaf)
 animal("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
 animal("import os, time\\nend = time.monotonic() + 60\\nwhile time.monotonic() < end:\\n if os.fork(): os._exit(0)\\n time.sleep(0.001)")
+animal("import subprocess, time\\nend = time.monotonic() + 60\\nwhile time.monotonic() < end: subprocess.Popen(['true'])")
 if given["wiped"]:
     animal(deaf, env={})
 job.progress("full")
@@ -47,7 +48,7 @@ else:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
 """
-"""A deaf child, a double-forked daemon, a stopped process, a fork-and-exit hopper, one without the marker."""
+"""A deaf child, a double-forked daemon, a stopped process, a fork-and-exit hopper, a storm of vfork and exec, one without the marker."""
 
 has_groups = True
 try:
@@ -301,3 +302,37 @@ def test_a_killed_spawner_is_replaced_although_something_cannot_be_killed(
     assert other.status is AsyncJobStatus.SUCCEEDED
     assert still.status is AsyncJobStatus.RUNNING
     assert (ended.status, ended.reason) == (AsyncJobStatus.FAILED, Reason.WORKER_LOST)
+
+
+FREEZE = """
+inside = open("/proc/self/cgroup").read().splitlines()[-1].removeprefix("0::")
+open(given["mount"] + inside + "/cgroup.freeze", "w").write("1")
+while True:
+    pass
+"""
+GROUPS = """
+import os
+inside = open("/proc/self/cgroup").read().splitlines()[-1].removeprefix("0::")
+os.mkdir(given["mount"] + inside + "/mine")
+answer = inside
+"""
+
+
+@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+def test_what_a_job_does_to_its_group_is_not_left_to_the_next(client: Client, start: Start) -> None:
+    """One that freezes itself is ended all the same, and the next in its slot runs; groups below go, too."""
+    worker = start(containment="cgroup", max_workers=1, cancel_grace="0.2 s")
+    mount = str(usable_group()).removesuffix(str(_inside()))
+    frozen = client.enqueue("snippet", payload={"code": FREEZE, "mount": mount}, timeout=0.5)
+    made = client.enqueue("snippet", payload={"code": GROUPS, "mount": mount})
+    last = client.enqueue("echo", payload=1)
+    ends = [client.wait(job.job_id, timeout=20) for job in (frozen, made, last)]
+    group = find_worker_groups(worker.row.worker_id)[0]
+
+    assert [Reason.TIMEOUT, Reason.COMPLETED, Reason.COMPLETED] == [end.reason for end in ends]
+    assert [*group.glob("slot-*/*/cgroup.procs")] == []
+
+
+def _inside() -> str:
+    """This process's own group, as seen from the mount; empty for the topmost."""
+    return Path("/proc/self/cgroup").read_text().splitlines()[-1].removeprefix("0::").removesuffix("/")
