@@ -262,6 +262,20 @@ IGNORED = Story(  # what the plan adds lies there already, and git ignores it
     kills=[],
     ending="apply",
 )
+CONFLICTING = Story(
+    base={"a": "one\ntwo\n", "d/x": "one\n", "b": "one\n"},
+    before=[("append", "b", "two\n")],
+    plan=[
+        ("write", "a", "plan\n"),
+        ("append", "d/x", "two\n"),
+        ("delete", "b", ""),
+        ("write", "d/y", "new\n"),
+    ],
+    user=[("write", "a", "user\n"), ("folder", "d/x", "in it"), ("append", "b", "more\n")],
+    strategy="worktree",
+    kills=[],
+    ending="apply",
+)
 
 
 @pytest.mark.timeout(100 + 10 * EXAMPLES)
@@ -275,6 +289,7 @@ IGNORED = Story(  # what the plan adds lies there already, and git ignores it
 @example(RENAMED)
 @example(STASHED)
 @example(IGNORED)
+@example(CONFLICTING)
 def test_an_apply_is_the_merge_that_git_makes(state_root: Path, story: Story) -> None:
     with TemporaryDirectory() as folder, TemporaryDirectory(dir=state_root) as state:
         scene = Scene(Lab(Path(folder), Path(state)), story)
@@ -309,10 +324,13 @@ def refused(scene: Scene) -> None:
 
 def merged(scene: Scene, merge: Merge) -> None:
     scene.suffer()
+    hidden = scene.found.keys() - scene.judge.paths_in(scene.ours)
+    spoiled = [name for name in merge.changed & hidden if merge.files[name] != scene.found[name]]
     try:
         scene.apply()
     except ApplyConflictError as error:
-        return in_the_way(scene, error)
+        return in_the_way(scene, error, hidden)
+    assert not spoiled, "what git ignores was overwritten"
     event("clean")
     assert scene.tree() == merge.tree
     assert_written(scene, merge)
@@ -325,13 +343,12 @@ def merged(scene: Scene, merge: Merge) -> None:
     return None
 
 
-def in_the_way(scene: Scene, error: ApplyConflictError) -> None:
+def in_the_way(scene: Scene, error: ApplyConflictError, hidden: set[str]) -> None:
     """Stricter than git: what git ignores it overwrites, and we do not."""
     event("something ignored in the way")
     kinds = {kind for kind, _ in error.conflicts}
     assert kinds <= {"ignored file in the way", "folder in the way", "symbolic link in the way"}, error
-    unknown = scene.found.keys() - scene.judge.paths_in(scene.ours)
-    assert unknown
+    assert hidden
     assert scene.found == files_in(scene.lab.project)
 
 
