@@ -73,13 +73,15 @@ def set_state(db: Database, plan_id: str, new: PlanState, allowed_from: Iterable
     with db.write() as tx:
         if active := tx.execute(_ACTIVE, (plan_id,)):
             raise ConflictError(f"Plan {plan_id} has an active job: {active[0][0]}. Cancel it first.")
-        _move(tx, plan_id, new, frozenset(allowed_from))
+        deed = "discarded" if new is PlanState.DISCARDED else "made " + new
+        _move(tx, plan_id, new, frozenset(allowed_from), deed)
 
 
 def begin_phase(tx: Transaction, plan_id: str, phase: Phase) -> None:
     """Move a plan to the state in which a job of *phase* is active. Raises ConflictError, NotFoundError."""
     new = PlanState.EXECUTING if phase is Phase.EXECUTE else PlanState.APPLYING
-    _move(tx, plan_id, new, PLAN_STATES_BEFORE[phase])
+    deed = "executed" if phase is Phase.EXECUTE else "applied"
+    _move(tx, plan_id, new, PLAN_STATES_BEFORE[phase], deed)
 
 
 def resume_phase(tx: Transaction, plan_id: str, phase: str) -> None:
@@ -105,7 +107,9 @@ def end_phase(tx: Transaction, plan_id: str, phase: str, status: AsyncJobStatus)
     )
 
 
-def _move(tx: Transaction, plan_id: str, new: PlanState, allowed_from: frozenset[PlanState]) -> None:
+def _move(
+    tx: Transaction, plan_id: str, new: PlanState, allowed_from: frozenset[PlanState], deed: str
+) -> None:
     marks = ", ".join("?" * len(allowed_from))
     changed = tx.change(
         f"UPDATE plans SET state = ?, updated_at = ? WHERE plan_id = ? AND state IN ({marks})",
@@ -117,4 +121,4 @@ def _move(tx: Transaction, plan_id: str, new: PlanState, allowed_from: frozenset
     if not row:
         raise NotFoundError("plan", plan_id)
     expected = " or ".join(sorted(allowed_from))
-    raise ConflictError(f"Plan {plan_id} is {row[0][0]}: it cannot become {new} (only {expected} can).")
+    raise ConflictError(f"Plan {plan_id} is {row[0][0]}: only one that is {expected} can be {deed}.")

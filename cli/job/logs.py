@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,11 @@ import click
 
 from agentsd.cli.framework import Since, current_output, define
 from agentsd.cli.output import Output, write_bytes
+from agentsd.cli.progress import steps_of
 from agentsd.cli.session import find_job, session
+from agentsd.cli.shapes import parsed, progress_of
 from agentsd.errors import ExitCode
-from agentsd.model import TIME_FORMAT
+from agentsd.model import JSON, TIME_FORMAT, AsyncJob, Phase
 from agentsd.store import logs
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the jobs have ended.")
-@click.option("--step", help="Only the output of this step: its number, its name or its file.")
+@click.option("--step", help="Only the output of this step: its number, id, name or file.")
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="N", help="Begin with the last N lines of each file."
 )
@@ -47,15 +49,40 @@ def command(
             return show_logs(client, ids[0], follow=follow, step=step, tail=tail, since=since)
         from agentsd.cli.job.merged import show_merged  # noqa: PLC0415 - only for several
 
-        choose = chooser(step, since)
+        choose = chooser(client, step, since)
         return show_merged(client, ids, follow=follow, choose=choose, new_files=step is None, tail=tail)
 
 
-def chooser(step: str | None, since: str | None) -> Callable[[Path], list[Path]]:
+def step_file(client: Client, job_id: str, step: str) -> Path:
+    """The log of a step, which is named by its number, id, name or file; also of one that has not begun.
+
+    Raises InvalidInputError if there is no such step.
+    """
+    job, directory = client.get(job_id), client.state.job_logs(job_id)
+    for number, known in enumerate(_steps(client, job), start=1):
+        if step in {str(number), known.get("id"), known.get("name")}:
+            return directory / f"{number:02d}-step.log"
+    return logs.step_log(directory, step)
+
+
+def _steps(client: Client, job: AsyncJob) -> list[Mapping[str, JSON]]:
+    """The steps of a job: as it told them, or as its plan has them while it waits."""
+    from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
+
+    told = steps_of(progress_of(job))
+    if told or job.phase != Phase.EXECUTE:
+        return told
+    return steps_of(parsed(plans.get(client.db, job.plan_id).frozen_json))
+
+
+def chooser(client: Client, step: str | None, since: str | None) -> Callable[[Path], list[Path]]:
     """What finds the files of a job that are wanted, in its directory. Raises InvalidInputError for no such step."""
 
     def choose(directory: Path) -> list[Path]:
-        found = logs.log_files(directory) if step is None else [logs.step_log(directory, step)]
+        if step is None:
+            found = logs.log_files(directory)
+        else:
+            found = [path for path in [step_file(client, directory.name, step)] if path.exists()]
         return [path for path in found if since is None or _written(path) >= since]
 
     return choose
@@ -84,7 +111,7 @@ def show_logs(
         return ExitCode.OK
     if follow:
         client.wait(job_id)
-    contents = [(path, content(path, tail)) for path in chooser(step, since)(directory)]
+    contents = [(path, content(path, tail)) for path in chooser(client, step, since)(directory)]
     if output.is_table:
         show = _printer(several=len([data for _, data in contents if data]) > 1)
         for path, data in contents:
@@ -131,7 +158,7 @@ def _follow(
     client: Client, job_id: str, output: Output, *, step: str | None, tail: int | None, since: str | None
 ) -> None:
     directory = client.state.job_logs(job_id)
-    only = None if step is None else logs.step_log(directory, step).name
+    only = None if step is None else step_file(client, job_id, step).name
     show = _printer(several=only is None)
 
     def has_ended() -> bool:

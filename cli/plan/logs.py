@@ -14,7 +14,7 @@ from agentsd.errors import ExitCode
 @define("logs", examples="agents plan logs 01JABCDE\nagents plan logs -f 01JABCDE --step test")
 @click.argument("plan")
 @click.option("-f", "--follow", is_flag=True, help="Go on until its job has ended.")
-@click.option("--step", help="Only the output of this step: its number, its name or its file.")
+@click.option("--step", help="Only the output of this step: its number, id, name or file.")
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="N", help="Begin with the last N lines of each file."
 )

@@ -211,6 +211,37 @@ def test_a_worker_runs_what_was_queued(agents: Agents, project: Path, worker: Su
     )
 
 
+STEPS = """
+name: logs
+steps:
+  - {id: one, name: the first, run: "echo from one"}
+  - {id: two, run: "echo from two; touch %s; while ! test -e %s; do sleep 0.05; done"}
+  - {id: three, name: the last, run: "echo from three"}
+"""
+
+
+def test_a_step_is_followed_by_its_name_before_it_begins(
+    agents: Agents, project: Path, worker: Supervisor, home: Home
+) -> None:
+    """Number, id, name and file name a step; its state is seen while it runs."""
+    agents.set("async.enabled", True)
+    begun, go = home.root / "begun", home.root / "go"
+    plan = make(agents, project, STEPS % (begun, go))
+    agents("plan", "execute", plan)
+    eventually(begun.exists, 20, "the second step runs")
+    states = [step["state"] for step in agents.ask("plan", "status", plan)["job"]["progress"]["steps"]]
+    assert states == ["succeeded", "running", "waiting"]
+    assert agents("plan", "logs", plan, "--step", "three").err == "There is no output.\n"
+    command = [AGENTS, "plan", "logs", "-f", "--step", "the last", plan]
+    follower = subprocess.Popen(command, env=home.environ, stdout=subprocess.PIPE)
+    go.touch()
+
+    assert follower.communicate(timeout=30)[0] == b"from three\n"
+    for name in ("1", "one", "the first", "01-step", "01-step.log"):
+        assert agents("plan", "logs", plan, "--step", name).out == "from one\n"
+    assert agents("plan", "logs", plan, "--step", "four").code == 2
+
+
 def test_control_c_cancels_what_runs_in_the_foreground(agents: Agents, project: Path, home: Home) -> None:
     """With live progress on the terminal before, and exit code 130."""
     plan = make(agents, project, SLOW)
