@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +78,9 @@ class Stage:
     @property
     def containment(self) -> str:
         """What holds a job's processes together: half of the cells do without control groups, as many machines do."""
-        return ("auto", "subreaper")[zlib.crc32(self.cell.name.encode()) % 2]
+        if self.cell.kind in ("grandchild", "daemon"):  # what is hardest to find without them
+            return "subreaper"
+        return ("auto", "subreaper")[len(self.cell.point.name) % 2]
 
     def connect(self) -> None:
         """Open the store; not before a scenario has put an old one there."""

@@ -41,21 +41,15 @@ GUARDS = {
         "workers/sweep.py",
         "    strays = [pid for pid in list_children() if pid not in known]\n",
         "    strays = []\n",
-        "run: sweep.begin = stop (daemon)",
-        "processes of it live",
+        "run: run.end = kill (daemon)",
+        "left over",
     ),
-    "the fence": (
-        "store/claims.py",
-        (
-            "signal = ?, user_s = ?, system_s = ?, max_rss_bytes = ?, progress = coalesce(?, progress)\n"
-            "WHERE job_id = ? AND status = 'running' AND worker_id = ? RETURNING"
-        ),
-        (
-            "signal = ?, user_s = ?, system_s = ?, max_rss_bytes = ?, progress = coalesce(?, progress)\n"
-            "WHERE job_id = ? AND ? <> '' RETURNING"
-        ),
-        "run: start.gone = stop long",
-        "RED",
+    "the sweep before a burial": (
+        "supervisor/remnants.py",
+        "    if worker.boot_id != boot_id():\n        return []",
+        "    if worker.boot_id:\n        return []",
+        "run: start.gone = kill both (daemon)",
+        "processes of it live",
     ),
     "the handshake": (
         "workers/child.py",
@@ -74,9 +68,7 @@ def test_a_guard_that_is_missing_turns_a_cell_red(guard: str, tmp_path: Path) ->
     """In a copy of the product without it."""
     file, old, new, cell, words = GUARDS[guard]
     for room in ("cli", "plans", "store", "supervisor", "workers", "src"):
-        shutil.copytree(
-            PROJECT / room, tmp_path / room, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(PROJECT / room, tmp_path / room, symlinks=True)
     text = (tmp_path / file).read_text()
     assert 1 == text.count(old), f"{file} has no such guard any more"
     (tmp_path / file).write_text(text.replace(old, new))
