@@ -369,6 +369,18 @@ def test_an_apply_onto_another_branch_has_to_be_meant(agents: Agents, project: P
     assert (project / "VERSION").read_text() == "2.0\n"
 
 
+def test_a_plans_job_takes_a_payload_that_is_an_object(agents: Agents, project: Path) -> None:
+    """It was dropped without a word; `onto_current` is what an apply reads."""
+    plan = make(agents, project)
+    agents("plan", "execute", plan)
+
+    said = agents("job", "enqueue", "apply", "--plan", plan, "--payload", "[1]")
+    assert (said.code, "expected an object" in said.err) == (2, True)
+    payload = '{"onto_current": true}'
+    job = agents.ask("job", "enqueue", "apply", "--plan", plan, "--payload", payload)["job_id"]
+    assert agents.ask("job", "show", job)["payload"] == {"onto_current": True, "plan_id": plan}
+
+
 def test_other_conflicts_have_other_advice() -> None:
     """What is in the way has to be moved, `paths` have to be corrected; each line names a command or a thing to do."""
     outside = list(what_next("P", [("outside the plan's paths", "a")]))

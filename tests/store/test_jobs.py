@@ -352,6 +352,17 @@ def test_cancelling_the_queued_job_of_a_plan_frees_the_plan(db: Database) -> Non
     assert PlanState.EXECUTING == plans.get(db, plan_id).state
 
 
+def test_a_plan_with_an_active_job_is_not_moved_by_hand(db: Database) -> None:
+    """A revert or a discard beside an apply that was queued meanwhile would be overwritten by its end."""
+    plan_id = add_plan(db, "01J000000000000000000000P1")
+    with db.write() as tx:
+        job = jobs.insert_for_plan(tx, plan_id, Phase.EXECUTE, {"onto_current": True})
+
+    with pytest.raises(ConflictError, match=f"has an active job: {job.job_id}"):
+        plans.set_state(db, plan_id, PlanState.DISCARDED, set(PlanState))
+    assert orjson.loads(job.payload_json)["data"] == {"onto_current": True, "plan_id": plan_id}
+
+
 def test_plans_are_listed_found_and_moved_by_hand(db: Database) -> None:
     """What the command line does with plans."""
     first, second = add_plan(db, "01J000000000000000000000P1"), add_plan(db, "01J000000000000000000000P2")
@@ -360,7 +371,7 @@ def test_plans_are_listed_found_and_moved_by_hand(db: Database) -> None:
     assert {first, second} == {plan.plan_id for plan in plans.list_plans(db)}
     assert [second] == [plan.plan_id for plan in plans.list_plans(db, states=["draft"], limit=5)]
     assert second == plans.resolve(db, "0000P2")
-    with pytest.raises(ConflictError, match="is discarded: it cannot become ready"):
+    with pytest.raises(ConflictError, match="is discarded: only one that is applied can be made ready"):
         plans.set_state(db, first, PlanState.READY, [PlanState.APPLIED])
     with pytest.raises(NotFoundError):
         plans.set_state(db, "0" * 26, PlanState.READY, [PlanState.APPLIED])
