@@ -10,24 +10,34 @@ from pathlib import Path
 from agentsd.errors import SandboxError
 from agentsd.faults import reach
 from agentsd.model import JSON
-from agentsd.plans import changes, refs, snapshot
+from agentsd.plans import changes, refs, snapshot, submodules
 from agentsd.plans.changes import ChangeSet, Difference
 from agentsd.plans.git import Git, nul_separated, shown
 from agentsd.plans.lock import repository_lock
 from agentsd.plans.repository import Repository, open_repository
+from agentsd.plans.roundtrip import settle
 from agentsd.plans.sandbox import Sandbox
-from agentsd.plans.strategies import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
-    """A captured sandbox. *refused* are nested repositories: git would keep their name and lose their content."""
+    """A captured sandbox.
+
+    What no commit of the project can hold is refused: *nested* are repositories of which git would keep the name and
+    lose the content, *submodules* are those that were changed.
+    """
 
     commit: str
     ref: str
     changes: ChangeSet
     ignored: int
-    refused: tuple[str, ...]
+    nested: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Every path that was refused."""
+        return tuple(sorted({*self.nested, *self.submodules}))
 
 
 def capture(repository: Repository, state_root: Path, box: Sandbox) -> Captured:
@@ -39,33 +49,35 @@ def capture(repository: Repository, state_root: Path, box: Sandbox) -> Captured:
         raise SandboxError(f"{box.root} was never complete, so there is nothing to capture.")
     if not box.path.is_dir():
         raise SandboxError(f"{box.root} is gone, so there is nothing to capture.")
-    strategy = STRATEGIES[box.strategy]
-    git, index = strategy.view(repository, box)
+    git = repository.git.using(work_tree=box.path)
     reach("capture.begin")
     with snapshot.scratch(state_root) as folder:
-        private = snapshot.seeded(git, index, box.base, folder)
+        private = snapshot.seeded(git, box.index, box.base, folder)
         ignored = _count_ignored(private, box)
-        commit, refused = _commit(private, box)
+        commit, nested = _commit(private, box, folder)
+        changed = tuple(submodules.changed(box, folder))
     ref = refs.job_ref(box.plan_id, box.job_id, "result")
     reach("capture.committed")
-    strategy.publish(repository, git, commit, ref)
+    refs.pin(repository.git, ref, commit)
     reach("capture.published")
     found = changes.between(repository.git, box.base, commit)
-    return Captured(commit=commit, ref=ref, changes=found, ignored=ignored, refused=refused)
+    return Captured(commit=commit, ref=ref, changes=found, ignored=ignored, nested=nested, submodules=changed)
 
 
-def _commit(git: Git, box: Sandbox) -> tuple[str, tuple[str, ...]]:
-    """Commit the work tree without nested repositories; also the paths of those that were left out."""
+def _commit(git: Git, box: Sandbox, folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Commit the work tree without nested repositories; also the paths of those that were left out.
+
+    git does not look at submodules: it would run itself in each, with what the steps made of its configuration.
+    """
+    tree, nested = snapshot.record(git, exclude=submodules.outermost(box), forget=box.included)
+    tree, found = settle(git, box.base, tree, folder, box.index)
+    strange = [each for each in found if each.is_gitlink]
+    if strange:
+        _restore(git, strange)
+        tree = git.text("write-tree")
     message = f"agentsd: result of plan {box.plan_id}, job {box.job_id}"
-    made = snapshot.take(git, parents=[box.base], message=message, forget=box.included)
-    links = [
-        difference for difference in changes.differences(git, box.base, made.tree) if difference.is_gitlink
-    ]
-    refused = tuple(sorted({*made.nested, *(link.path for link in links)}))
-    if not links:
-        return made.commit, refused
-    _restore(git, links)
-    return snapshot.commit(git, git.text("write-tree"), [box.base], message), refused
+    refused = {*nested, *(each.path for each in strange)}
+    return snapshot.commit(git, tree, [box.base], message), tuple(sorted(refused))
 
 
 def _restore(git: Git, links: Sequence[Difference]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,23 +105,39 @@ def _make_sandbox(job: JobPort, order: Order, repository: Repository) -> Sandbox
     with repository_lock(repository, job.state_root, token=job.token):
         box = lifecycle.create(repository, job.state_root, request)
     print(f"sandbox: {box.root} ({box.strategy})", flush=True)
+    for submodule in box.submodules:
+        if submodule.left_behind:
+            print(f"submodule {shown(submodule.path)}: {submodule.left_behind}", flush=True)
     return box
 
 
 def _keep_result(job: JobPort, repository: Repository, box: Sandbox, runner: StepRunner) -> JSON:
-    """Capture a plan that succeeded. A nested repository would be lost, so it fails the job."""
+    """Capture a plan that succeeded. What would be lost in a nested repository or submodule fails the job."""
     captured, kept = _capture(job, repository, box)
     kind = "partial" if captured.refused else "result"
     result = result_json(box, captured, kind=kind, steps=runner.states) | {"sandbox_kept": kept}
     if captured.refused:
-        names = [shown(path) for path in captured.refused]
-        error = SandboxError(
-            f"The plan left nested git repositories, whose content cannot be captured: {', '.join(names)}. "
-            "Let a step delete their .git, or let the project ignore them."
-        )
+        error = SandboxError(" ".join(_refusals(captured)))
         error.result = result
         raise error
     return result
+
+
+def _refusals(captured: Captured) -> Iterator[str]:
+    """Why the change set is not whole, and what to do about it."""
+    nested, submodules = (
+        ", ".join(shown(path) for path in paths) for paths in (captured.nested, captured.submodules)
+    )
+    if nested:
+        yield (
+            f"The plan left nested git repositories, whose content cannot be captured: {nested}. "
+            "Let a step delete their .git, or let the project ignore them."
+        )
+    if submodules:
+        yield (
+            f"The plan changed submodules, whose content cannot be captured: {submodules}. "
+            "Let a step undo that, or make the change with a plan in the submodule's own repository."
+        )
 
 
 def _keep_partial(job: JobPort, repository: Repository, box: Sandbox, runner: StepRunner) -> JSON:

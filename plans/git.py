@@ -28,6 +28,16 @@ _OPTIONS = tuple(
         "gc.auto=0",
         "maintenance.auto=false",
         "advice.addEmbeddedRepo=false",
+        # An index of ours is one whole file, wherever it lies; and times are compared as exactly as can be.
+        "core.splitIndex=false",
+        "core.untrackedCache=false",
+        "index.sparse=false",
+        "core.trustctime=true",
+        "core.checkStat=default",
+        # Submodules are ours to fill, and what we pin needs no reflog.
+        "submodule.recurse=false",
+        "diff.ignoreSubmodules=dirty",
+        "core.logAllRefUpdates=false",
     )
     for part in ("-c", setting)
 )
@@ -56,6 +66,8 @@ class Git:
     git_dir: Path | None = None
     work_tree: Path | None = None
     index: Path | None = None
+    offline: bool = False
+    """Whether git may fetch nothing, not even an object that a partial clone lacks."""
 
     def using(self, *, work_tree: Path | None = None, index: Path | None = None) -> Git:
         """The same repository with another work tree or index."""
@@ -69,7 +81,9 @@ class Git:
             "GIT_WORK_TREE": self.work_tree,
             "GIT_INDEX_FILE": self.index,
         }
-        return scrubbed(os.environ) | _FIXED | {name: str(path) for name, path in places.items() if path}
+        more = {"GIT_ALLOW_PROTOCOL": "none"} if self.offline else {}
+        found = {name: str(path) for name, path in places.items() if path}
+        return scrubbed(os.environ) | _FIXED | found | more
 
     def call(
         self, *args: str, stdin: bytes = b"", ok: Iterable[int] = (0,)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentsd.errors import AgentsError, SandboxError
 from agentsd.faults import reach
-from agentsd.plans import refs, sandbox, snapshot
+from agentsd.plans import refs, sandbox, snapshot, submodules
 from agentsd.plans.include import bring
 from agentsd.plans.repository import Repository, refuse_unready
 from agentsd.plans.sandbox import Request, Sandbox
@@ -24,11 +24,13 @@ def create(repository: Repository, state_root: Path, request: Request) -> Sandbo
     box.save()
     try:
         reach("sandbox.recorded")
-        STRATEGIES[request.strategy].make(repository, box)
+        strategy = STRATEGIES[request.strategy]
+        strategy.make(repository, box)
         reach("sandbox.made")
         _require_complete(repository, box)
+        filled = tuple(submodules.fill(repository, box, with_git=strategy.has_git))
         included = bring(repository, box.path, request.include, state_root)
-        box = replace(box, included=included, complete=True)
+        box = replace(box, submodules=filled, included=included, complete=True)
         box.save()
         reach("sandbox.complete")
     except (AgentsError, OSError) as error:
@@ -59,9 +61,8 @@ def _base_commit(repository: Repository, state_root: Path, request: Request) -> 
 
 def _require_complete(repository: Repository, box: Sandbox) -> None:
     """Refuse a sandbox that lacks something; capturing it later would look like deleting it. SandboxError."""
-    git, index = STRATEGIES[box.strategy].view(repository, box)
-    view = git.using(index=index)
-    if not index.exists():
+    view = repository.git.using(work_tree=box.path, index=box.index)
+    if not box.index.exists():
         raise SandboxError(f"{box.root} has no index.")
     missing = view.paths("ls-files", "--deleted", "-z")
     if missing or view.call("diff-index", "--cached", "--quiet", box.base, ok=(0, 1)).returncode:

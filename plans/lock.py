@@ -15,6 +15,7 @@ from agentsd.plans.repository import Repository
 
 WAIT_SECONDS = 120.0
 _POLL_SECONDS = 0.02
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @contextmanager
@@ -35,14 +36,30 @@ def repository_lock(
 
 
 def _open(repository: Repository, state_root: Path) -> tuple[int, Path]:
-    """Open the lock file beside the repository, or in the state directory if that is read-only."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    beside = repository.common_dir / "agentsd.lock"
+    """Open what is locked: the git directory itself, so that no lock file stays in it.
+
+    Where it cannot be opened, or its file system locks no folder (NFS wants a descriptor that may write), a file in
+    the state directory stands in. Then only those who share the state directory exclude each other.
+    """
     with suppress(OSError):
-        return os.open(beside, flags, 0o666), beside
+        return _open_folder(repository.common_dir), repository.common_dir
     instead = state_root / "locks" / f"{repository.ident}.lock"
     instead.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(instead, flags, 0o600), instead
+    return os.open(instead, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), instead
+
+
+def _open_folder(folder: Path) -> int:
+    """A descriptor of *folder* that can be locked. OSError."""
+    descriptor = os.open(folder, _FOLDER_FLAGS)
+    try:
+        # A shared lock that is given back at once. If another one holds the lock, then locks work here.
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _acquire(descriptor: int, path: Path, token: Token | None, wait: float) -> None:

@@ -41,6 +41,8 @@ class Repository:
     git_dir: Path
     common_dir: Path
     private: bool
+    offline: bool = False
+    """Whether git may fetch nothing while it works here."""
 
     @property
     def ident(self) -> str:
@@ -55,7 +57,7 @@ class Repository:
     @property
     def git(self) -> Git:
         """Git with the project's work tree."""
-        return Git(self.work_tree, self.git_dir, self.work_tree)
+        return Git(self.work_tree, self.git_dir, self.work_tree, offline=self.offline)
 
     def branch(self) -> str | None:
         """The branch that is checked out now; None for a detached HEAD or a private repository."""
@@ -80,6 +82,14 @@ def open_repository(project: Path, state_root: Path) -> Repository:
     if not project.is_dir():
         raise SandboxError(f"The project {project} is not there any more.")
     return _discover(project) or _private(project.resolve(), state_root)
+
+
+def locate_submodule(folder: Path) -> Repository | None:
+    """The repository whose work tree is just *folder*; None if there is none. GitError."""
+    if not (folder / ".git").exists():
+        return None
+    found = _discover(folder)
+    return found if found and found.work_tree.samefile(folder) else None
 
 
 def refuse_unready(repository: Repository) -> None:

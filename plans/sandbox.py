@@ -6,6 +6,7 @@ It lies beside the sandbox and not in it: a file inside would end up in the chan
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,6 +24,20 @@ _SUFFIX = ".json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Submodule:
+    """A submodule of the project and the *commit* that the base has there.
+
+    *git_dir* is that of the project's own copy, from which the sandbox was given its content; empty if it was not.
+    *left_behind* says what of the user's is not in the sandbox.
+    """
+
+    path: str
+    commit: str
+    git_dir: str = ""
+    left_behind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """One sandbox. *complete* turns true once it holds everything; before that it is never captured."""
 
@@ -33,6 +48,7 @@ class Sandbox:
     base: str
     root: str
     included: tuple[str, ...] = ()
+    submodules: tuple[Submodule, ...] = ()
     complete: bool = False
     created_at: str = ""
 
@@ -48,8 +64,16 @@ class Sandbox:
 
     @property
     def index(self) -> Path:
-        """The index of a sandbox that has no git directory of its own."""
+        """What the sandbox looked like when it was made: the index that it is captured with.
+
+        It lies beside the sandbox, so whatever the steps do with git, no changed file is overlooked.
+        """
         return self.path.with_name(self.path.name + ".index")
+
+    def index_of(self, submodule: str) -> Path:
+        """The same of the submodule at that path."""
+        number = hashlib.sha256(os.fsencode(submodule)).hexdigest()[:16]
+        return self.index.with_name(f"{self.index.name}-{number}")
 
     def save(self) -> None:
         """Write the record, durably."""
@@ -84,6 +108,15 @@ def planned(repository: Repository, state_root: Path, request: Request, base: st
     )
 
 
+def check_out(repository: Repository, target: Path, commit: str, index: Path) -> None:
+    """Check *commit* out into the empty folder *target*, with the project's settings. GitError.
+
+    *index* will describe it. The project's own index and work tree have no part in it.
+    """
+    git = repository.git.using(work_tree=target, index=index)
+    git.call("read-tree", "--reset", "-u", commit)
+
+
 def folder(state_root: Path) -> Path:
     """Where all sandboxes are."""
     return state_root / "sandboxes"
@@ -93,7 +126,8 @@ def load(record: Path) -> Sandbox:
     """Read a record. SandboxError if it is not one."""
     try:
         data = json.loads(record.read_bytes())
-        return Sandbox(**data | {"included": tuple(data["included"])})
+        submodules = tuple(Submodule(**each) for each in data.get("submodules", ()))
+        return Sandbox(**data | {"included": tuple(data["included"]), "submodules": submodules})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SandboxError(f"{record} is not a record of a sandbox: {error}") from error
 
@@ -129,7 +163,8 @@ def _working_directories() -> Iterator[tuple[int, Path]]:
 def delete(box: Sandbox) -> None:
     """Delete the folder and then the record, so that a kill in between leaves the record."""
     remove_tree(box.path)
-    box.index.unlink(missing_ok=True)
+    for index in box.path.parent.glob(f"{box.index.name}*"):
+        index.unlink(missing_ok=True)
     box.record.unlink(missing_ok=True)
     with suppress(OSError):
         box.path.parent.rmdir()

@@ -12,6 +12,7 @@ from pathlib import Path
 from agentsd.plans.durable import TEMPORARY_PATTERN
 from agentsd.plans.git import Git, nul_separated
 from agentsd.plans.repository import Repository
+from agentsd.plans.roundtrip import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ def of_project(repository: Repository, state_root: Path, *, parents: Sequence[st
     outside = _inside(repository.work_tree, state_root)
     with scratch(state_root) as folder:
         git = seeded(repository.git, repository.index, "HEAD", folder)
-        made = take(git, parents=parents, message=message, exclude=outside)
+        tree, nested = record(git, exclude=outside)
+        if not repository.private:
+            tree, _ = settle(git, "HEAD", tree, folder)
+        made = Snapshot(commit(git, tree, parents, message), tree, nested)
         if repository.private and git.index:
             # Nobody else writes this index: kept, it saves reading every file again the next time.
             shutil.copy2(git.index, repository.index)
@@ -60,25 +64,21 @@ def seeded(git: Git, seed: Path, otherwise: str, folder: Path) -> Git:
     return private
 
 
-def take(
-    git: Git,
-    *,
-    parents: Sequence[str],
-    message: str,
-    exclude: Iterable[str] = (),
-    forget: Iterable[str] = (),
-) -> Snapshot:
-    """Commit the whole work tree of *git* through its (private) index.
+def record(
+    git: Git, *, exclude: Iterable[str] = (), forget: Iterable[str] = ()
+) -> tuple[str, tuple[str, ...]]:
+    """Record the whole work tree of *git* in its (private) index.
 
-    *exclude* are folders not to look at; *forget* are files to leave out.
+    Returns the tree, and the paths of repositories inside the work tree, whose content is not in it. *exclude* are
+    folders not to look at; *forget* are files to leave out.
     """
-    nested = [path.rstrip("/") for path in _untracked(git) if path.endswith("/")]
+    nested = tuple(path.rstrip("/") for path in _untracked(git) if path.endswith("/"))
     hidden = [f":(exclude,top,literal){path}" for path in (*nested, *exclude)]
-    git.call("add", "--all", "--", ":/", f":(exclude,top,glob)**/{TEMPORARY_PATTERN}", *hidden)
+    # `--sparse`: a new file outside of a sparse checkout is as new as any other.
+    git.call("add", "--all", "--sparse", "--", ":/", f":(exclude,top,glob)**/{TEMPORARY_PATTERN}", *hidden)
     if left_out := nul_separated(forget):
         git.call("update-index", "--force-remove", "-z", "--stdin", stdin=left_out)
-    tree = git.text("write-tree")
-    return Snapshot(commit(git, tree, parents, message), tree, tuple(nested))
+    return git.text("write-tree"), nested
 
 
 def commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:

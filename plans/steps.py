@@ -107,7 +107,7 @@ class StepRunner:
         return problem
 
     def _place(self, number: int, step: Step) -> Place:
-        env = scrubbed(os.environ) | dict(self.plan.env) | dict(step.env)
+        env = scrubbed(os.environ) | self._ceiling() | dict(self.plan.env) | dict(step.env)
         env |= {
             "AGENTS_PLAN_ID": self.plan_id,
             "AGENTS_JOB_ID": self.job.job.job_id,
@@ -115,6 +115,13 @@ class StepRunner:
             "AGENTS_SANDBOX": str(self.root),
         }
         return Place(self.root, env, log_path(self.job.log_dir, number), self._limits())
+
+    def _ceiling(self) -> dict[str, str]:
+        """Where git stops looking for a repository, should the sandbox have lost its own.
+
+        Above it there may be one: of a home folder, or the project itself if the state directory is in there.
+        """
+        return {} if self.plan.sandbox == "none" else {"GIT_CEILING_DIRECTORIES": str(self.root.parent)}
 
     def _limits(self) -> Limits:
         """What the plan says, and the worker's configuration where it says nothing."""
