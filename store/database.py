@@ -85,6 +85,28 @@ class Transaction:
         return self.connection.execute(sql, parameters).rowcount
 
 
+_PeeweeSqlite: Any = peewee.SqliteDatabase  # its stubs do not know what one overrides
+
+
+class _StandardLibrarySqlite(_PeeweeSqlite):
+    """Peewee, on the SQLite of the standard library whatever else is installed.
+
+    Peewee takes a newer pysqlite3 if there is one. Its errors would be none that we know, and with two copies of
+    SQLite in one process each close of one drops the locks of the other, which corrupts the file.
+    """
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.database, timeout=self._timeout, isolation_level=None, **self.connect_params
+        )
+        try:
+            self._add_conn_hooks(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 class Database:
     """One process's connection to the store. Not for use across fork or threads."""
 
@@ -93,7 +115,7 @@ class Database:
         self.state = state
         self.actor = actor or Actor.current()
         self.mutex = WriterMutex(state.root / "agents.db.lock")
-        self.peewee: Any = peewee.SqliteDatabase(  # untyped: peewee has no annotations
+        self.peewee: Any = _StandardLibrarySqlite(  # untyped: peewee has no annotations
             str(state.database), lock_type="IMMEDIATE", autoconnect=False, pragmas=_PRAGMAS
         )
         try:

@@ -15,7 +15,7 @@ from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store import claims, jobs, workers
 from agentsd.store.database import Database, Transaction
-from agentsd.supervisor.remnants import is_provably_dead, is_reachable
+from agentsd.supervisor.remnants import is_provably_dead, is_reachable, remove_socket
 from agentsd.supervisor.verdict import successor
 
 
@@ -94,6 +94,7 @@ def bury(
     buried = [job for job in left if job.job_id in owned]
     for job in buried:
         claims.finish(tx, _ending(dead, job, owned[job.job_id], max_attempts), dead.worker.worker_id)
+    remove_socket(dead.worker)
     reach("reap.commit")
     return buried
 

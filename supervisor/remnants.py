@@ -48,6 +48,17 @@ def is_provably_dead(worker: Worker) -> bool:
     return identity.is_here() and not identity.is_alive()
 
 
+def remove_socket(worker: Worker) -> None:
+    """Remove the wake-up socket that a killed supervisor left; nobody listens there any more."""
+    if (
+        worker.socket_path
+        and is_reachable(worker)
+        and (path := Path(worker.socket_path)).stem == worker.worker_id
+    ):
+        with contextlib.suppress(OSError):  # it is in nobody's way
+            path.unlink()
+
+
 def is_stopped(worker: Worker) -> bool:
     """Whether that very process is here and stopped, by SIGSTOP or a debugger."""
     identity = identity_of(worker)

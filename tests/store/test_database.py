@@ -319,3 +319,29 @@ def test_a_waiting_writer_goes_on_when_the_mutex_is_free(home: Home, db: Databas
         jobs.insert(tx, NewJob(phase="noop"))
     thread.join()
     assert done
+
+
+_ANOTHER_SQLITE = """
+from sqlite3.dbapi2 import *
+sqlite_version_info = (99, 0, 0)
+def connect(*arguments, **options):
+    raise AssertionError("another SQLite was opened")
+"""
+
+
+def test_no_other_sqlite_is_used(home: Home, tmp_path: Path) -> None:
+    """Not even a newer one that is installed beside: its errors, and its locks, would be strangers to ours."""
+    package = tmp_path / "pysqlite3"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "dbapi2.py").write_text(_ANOTHER_SQLITE)
+    code = "import agentsd\nwith agentsd.connect() as client: print(client.enqueue('noop', payload=1).status)"
+    ended = subprocess.run(
+        (sys.executable, "-c", code),
+        env={**home.environ, "PYTHONPATH": f"{tmp_path}:{home.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (0, "queued\n"), ended.stderr

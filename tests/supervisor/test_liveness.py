@@ -112,10 +112,14 @@ def test_a_wall_clock_that_jumps_ends_nothing_healthy(
 ) -> None:
     """No job, no time limit and no supervisor hears of it; who is silent is still found."""
     clock = WallClock(home)
-    first = start(cancel_grace="200 ms")
+    first = start(
+        cancel_grace="200 ms", job_ttl=4 * TTL
+    )  # so that it beats less often than the other one looks
     job = begin("gate", {"gate": str(gate)}, timeout=600)
-    start()
-    clock.jump(3600 * hours)
+    start(job_ttl=TTL)
+    for jump in range(1, 9):
+        clock.jump(3600 * hours * jump)
+        still_runs(client, job, TTL / 8)
     short = begin("hang-native", timeout=1)
 
     assert end_of(client, short).reason is Reason.TIMEOUT

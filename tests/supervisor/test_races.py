@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from support.home import Home
 from support.processes import is_alive
 from support.rows import worker_row
 
@@ -17,6 +21,7 @@ from agentsd.store import cancel, claims, jobs, workers
 from agentsd.store.claims import Ending
 from agentsd.store.jobs import NewJob
 from agentsd.supervisor import takeover
+from agentsd.supervisor.duties import Duties
 from agentsd.supervisor.ledger import Ledger, Written
 from agentsd.supervisor.notices import silent
 from agentsd.supervisor.reaper import Dead, bury, jobs_of
@@ -101,6 +106,60 @@ def test_who_forks_between_judgement_and_burial_is_left_alone(
     assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
 
 
+@pytest.fixture
+def its_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that the supervisor's spawner has started, by the marker that it carries."""
+    with subprocess.Popen(("sleep", "600"), env={**os.environ, MARKER: SILENT.worker_id}) as process:
+        yield process
+        process.kill()
+
+
+def test_who_beats_between_judgement_and_kill_is_not_killed(
+    home: Home, client: Client, ledger: Ledger, its_process: subprocess.Popen[bytes]
+) -> None:
+    """Stopped, it is judged; the reaper is stopped, too; it goes on with new processes, then the reaper does."""
+    reaping = AsyncWorker(home.state, client.settings)
+    reaping.db, reaping.ledger = client.db, ledger
+    duties = Duties(reaping)
+    dead = Dead(row(client), gone=False)
+    ledger.beat_due = True
+    commit(ledger)
+    duties._bury(dead, [])  # pyright: ignore[reportPrivateUsage] - what a timer calls
+
+    assert its_process.poll() is None
+    assert row(client).ended_at is None
+    duties._bury(Dead(row(client), gone=False), [])  # pyright: ignore[reportPrivateUsage]
+    assert its_process.wait(10) == -signal.SIGKILL, "who is still silent is killed"
+
+
+def test_the_socket_of_who_was_killed_is_removed(client: Client, ledger: Ledger, tmp_path: Path) -> None:
+    """Else each kill would leave one for ever; a file by another name is not one."""
+    socket, other = tmp_path / f"{SILENT.worker_id}.sock", tmp_path / "other.sock"
+    for path in (socket, other):
+        path.touch()
+        dead = Dead(replace(row(client), socket_path=str(path)), gone=True)
+        with client.db.write() as tx:
+            assert bury(tx, dead, [], max_attempts=1) == []
+
+    assert not socket.exists()
+    assert other.exists()
+
+
+def test_a_kept_successor_is_claimed_where_it_is_queued(client: Client, ledger: Ledger) -> None:
+    """In one transaction, so that no other supervisor can take the second attempt of a foreground run."""
+    job = claimed(client, ledger)
+    ledger.keeps_successors = True
+    following = NewJob(phase="noop", retry_of=job.job_id, attempt=2)
+    ended = Ending(
+        job=job, status=AsyncJobStatus.FAILED, reason=Reason.EXITED, error="gone", successor=following
+    )
+    ledger.endings.append((forked(job, 1), ended))
+    written = commit(ledger)
+
+    assert [(found.attempt, found.status) for found in written.claimed] == [(2, AsyncJobStatus.RUNNING)]
+    assert client.get(written.claimed[0].job_id).worker_id == SILENT.worker_id
+
+
 def test_what_was_judged_rightly_is_buried_once(client: Client, ledger: Ledger) -> None:
     """By the first of two reapers; the second one finds nothing to end."""
     job = claimed(client, ledger)
@@ -157,7 +216,6 @@ class Leaver(AsyncWorker):
     def leave(self, client: Client, ledger: Ledger) -> None:
         """Do what is done last."""
         from agentsd.store.database import open_store  # noqa: PLC0415 - it closes its own connection
-        from agentsd.supervisor.duties import Duties  # noqa: PLC0415
 
         self.worker_id, self.ledger = ledger.worker_id, ledger
         self.duties = Duties(self)
