@@ -73,7 +73,11 @@ def record(
     folders not to look at; *forget* are files to leave out.
     """
     nested = tuple(path.rstrip("/") for path in _untracked(git) if path.endswith("/"))
-    hidden = [f":(exclude,top,literal){path}" for path in (*nested, *exclude)]
+    # To name what git ignores is an error for `git add`, even to leave it out.
+    known = [
+        path for path in exclude if git.call("check-ignore", "--quiet", "--", path, ok=(0, 1)).returncode
+    ]
+    hidden = [f":(exclude,top,literal){path}" for path in (*nested, *known)]
     # `--sparse`: a new file outside of a sparse checkout is as new as any other.
     git.call("add", "--all", "--sparse", "--", ":/", f":(exclude,top,glob)**/{TEMPORARY_PATTERN}", *hidden)
     if left_out := nul_separated(forget):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,13 @@ class Judge:
             ["git", *who, *settings, *args], cwd=place, env=env, capture_output=True, check=False
         )
 
-    def commit(self, work_tree: Path, seed: Path | str, parent: str | None = None) -> str:
-        """Commit all of *work_tree* but what git ignores. *seed* is an index, or a commit, of what is tracked."""
+    def commit(
+        self, work_tree: Path, seed: Path | str, parent: str | None = None, without: Iterable[str] = ()
+    ) -> str:
+        """Commit all of *work_tree* but what git ignores, and *without* some.
+
+        *seed* is an index, or a commit, of what is tracked.
+        """
         index = self.folder / ".git" / "judging-index"
         index.unlink(missing_ok=True)
         if isinstance(seed, Path):
@@ -65,9 +71,15 @@ class Judge:
             self._forget_times(index)
         else:
             self.git("read-tree", seed, index=index)
-        self.git("add", "--all", "--", ".", work_tree=work_tree, index=index)
+        ignored = set(self._ignored(work_tree, index))  # git refuses to have one named, even to leave it out
+        hidden = [f":(exclude,top,literal){name}" for name in without if name not in ignored]
+        self.git("add", "--all", "--", ".", *hidden, work_tree=work_tree, index=index)
         tree = self.git("write-tree", index=index)
         return self.git("commit-tree", tree, *(("-p", parent) if parent else ()), "-m", "judged")
+
+    def _ignored(self, work_tree: Path, index: Path) -> list[str]:
+        words = ("ls-files", "--others", "--ignored", "--exclude-standard", "-z")
+        return [os.fsdecode(name) for name in self._run(words, work_tree, index).stdout.split(b"\0")]
 
     def _forget_times(self, index: Path) -> None:
         """Let git read every file afresh: what the copied index remembers of sizes and times proves nothing."""
@@ -82,9 +94,9 @@ class Judge:
             capture_output=True,
         )
 
-    def tree_of(self, work_tree: Path, seed: Path | str) -> str:
+    def tree_of(self, work_tree: Path, seed: Path | str, without: Iterable[str] = ()) -> str:
         """The tree that such a commit has."""
-        return self.git("rev-parse", f"{self.commit(work_tree, seed)}^{{tree}}")
+        return self.git("rev-parse", f"{self.commit(work_tree, seed, without=without)}^{{tree}}")
 
     def merge(self, ours: str, theirs: str) -> Merge | None:
         """``git merge`` as anybody would run it, with its files on the disk; None if it conflicts."""

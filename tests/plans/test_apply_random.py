@@ -146,6 +146,7 @@ class Scene:
         self.ours = self.judge.commit(lab.project, self.index, self.base)
         self.merged = self.judge.merge(self.ours, self.theirs)
         self.found: Files = files_in(lab.project)
+        self.hidden = self.found.keys() - self.judge.paths_in(self.ours)
         self.private = private_files(lab.project)
 
     def _begin(self) -> None:
@@ -194,8 +195,9 @@ class Scene:
         revert(self.lab.state, "PLAN")
 
     def tree(self) -> str:
-        """The tree of the project as git sees it now."""
-        return self.judge.tree_of(self.lab.project, self.index)
+        """The tree of the project as git sees it now; what it ignored before may be ignored no longer."""
+        changed: frozenset[str] = self.merged.changed if self.merged else frozenset()
+        return self.judge.tree_of(self.lab.project, self.index, self.hidden - changed)
 
     def suffer(self) -> None:
         """Apply and revert, each killed before one of its changes."""
@@ -262,6 +264,15 @@ IGNORED = Story(  # what the plan adds lies there already, and git ignores it
     kills=[],
     ending="apply",
 )
+UNHIDDEN = Story(  # the plan takes away what made git ignore a file of the user's
+    base={"filtered.up": "one\n"},
+    before=[("forget", ".gitignore", "")],
+    plan=[("prepend", "some.ign", "two\n"), ("folder", ".gitignore", "one\n"), ("move", "some.ign", "")],
+    user=[("write", "some.ign", "of the user\n")],
+    strategy="worktree",
+    kills=[],
+    ending="revert",
+)
 CONFLICTING = Story(
     base={"a": "one\ntwo\n", "d/x": "one\n", "b": "one\n"},
     before=[("append", "b", "two\n")],
@@ -289,6 +300,7 @@ CONFLICTING = Story(
 @example(RENAMED)
 @example(STASHED)
 @example(IGNORED)
+@example(UNHIDDEN)
 @example(CONFLICTING)
 def test_an_apply_is_the_merge_that_git_makes(state_root: Path, story: Story) -> None:
     with TemporaryDirectory() as folder, TemporaryDirectory(dir=state_root) as state:
@@ -324,12 +336,11 @@ def refused(scene: Scene) -> None:
 
 def merged(scene: Scene, merge: Merge) -> None:
     scene.suffer()
-    hidden = scene.found.keys() - scene.judge.paths_in(scene.ours)
-    spoiled = [name for name in merge.changed & hidden if merge.files[name] != scene.found[name]]
+    spoiled = [name for name in merge.changed & scene.hidden if merge.files[name] != scene.found[name]]
     try:
         scene.apply()
     except ApplyConflictError as error:
-        return in_the_way(scene, error, hidden)
+        return in_the_way(scene, error)
     assert not spoiled, "what git ignores was overwritten"
     event("clean")
     assert scene.tree() == merge.tree
@@ -343,12 +354,12 @@ def merged(scene: Scene, merge: Merge) -> None:
     return None
 
 
-def in_the_way(scene: Scene, error: ApplyConflictError, hidden: set[str]) -> None:
+def in_the_way(scene: Scene, error: ApplyConflictError) -> None:
     """Stricter than git: what git ignores it overwrites, and we do not."""
     event("something ignored in the way")
     kinds = {kind for kind, _ in error.conflicts}
     assert kinds <= {"ignored file in the way", "folder in the way", "symbolic link in the way"}, error
-    assert hidden
+    assert scene.hidden
     assert scene.found == files_in(scene.lab.project)
 
 

@@ -376,6 +376,18 @@ def test_state_inside_the_project_is_not_in_the_snapshot(lab: Lab) -> None:
     assert names(make(lab, "worktree").path) == ["README"]
 
 
+@pytest.mark.parametrize("strategy", EVERY)
+def test_state_inside_the_project_may_be_ignored_there(lab: Lab, strategy: str) -> None:
+    lab.state = lab.project / ".agents"
+    lab.write({".gitignore": ".agents/\n", ".agents/agents.db": "x"})
+
+    result = lab.execute(lab.shell("touch made", f"sandbox: {strategy}"))
+
+    assert [file["path"] for file in result["files"]] == ["made"]
+    lab.apply(lab.shell("true"), result)
+    assert sorted(names(lab.project))[-2:] == ["README", "made"]
+
+
 def test_ignored_files_are_counted(lab: Lab) -> None:
     lab.write({".gitignore": "*.o\nbuild/\n"})
 
