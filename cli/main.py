@@ -115,6 +115,7 @@ cli = Agents(
         "job": _group("job", "Look at jobs and steer them.", _JOB),
         "worker": _group("worker", "Start and stop the workers that run jobs.", _WORKER),
         "config": _group("config", "Look at the configuration and change it.", _CONFIG),
+        "top": Entry("agentsd.cli.top.command", "Watch workers, jobs and processes, live."),
         "diagnostics": Entry("agentsd.cli.diagnostics", "Check everything and list every process."),
         "metrics": Entry("agentsd.cli.metrics", "Print numbers for monitoring, for Prometheus."),
         "cleanup": Entry("agentsd.cli.cleanup", "Remove sandboxes and files that nothing needs."),

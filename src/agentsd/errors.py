@@ -209,6 +209,13 @@ class BadPayloadError(AgentsError):
     exit_code = ExitCode.USAGE
 
 
+class MissingExtraError(AgentsError):
+    """A part of agentsd needs a library that is installed on request only."""
+
+    def __init__(self, what: str, library: str, extra: str) -> None:
+        super().__init__(f"{what} needs {library}, which is not installed: pip install 'agentsd[{extra}]'")
+
+
 class OneOfManyError(AgentsError):
     """One of many jobs cannot be queued, so none was; ``position`` counts from 0, ``cause`` says why."""
 

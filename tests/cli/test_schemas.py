@@ -21,8 +21,8 @@ from agentsd.cli.main import cli
 
 DOCUMENT = json.loads(SCHEMA.read_text())
 DESCRIBED = {rule["if"]["properties"]["command"]["const"] for rule in DOCUMENT["allOf"]}
-RAW = {"completion"}
-"""Commands that print the same text in every format: what they print is for a shell."""
+RAW = {"completion", "top"}
+"""Commands that print nothing for programs: a script for a shell, and a screen."""
 
 
 def commands(group: LazyGroup = cli, words: tuple[str, ...] = ()) -> Iterator[str]:

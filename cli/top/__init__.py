@@ -1,0 +1,1 @@
+"""``agents top``: what runs, live, on the whole screen. Needs the extra ``top``."""

@@ -1,0 +1,74 @@
+"""What ``agents top`` shows, read in one go, and what changed since it was read before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agentsd.cli.checks.finding import Seen
+from agentsd.cli.checks.processes import list_processes
+from agentsd.cli.worker.health import seen_workers
+from agentsd.model import AsyncJob, Worker
+from agentsd.store import jobs
+from agentsd.store.listing import JobFilter, walk_jobs
+
+if TYPE_CHECKING:
+    from agentsd.supervisor.client import Client
+
+ACTIVE, ENDED = 200, 30
+"""Jobs that are shown at most: of those that run or wait, and of those that have ended."""
+_ORDER = {"running": 0, "queued": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look. ``cpu`` is the share of one processor that each pid has used since the look before, in per cent."""
+
+    jobs: Sequence[AsyncJob] = ()
+    workers: Sequence[tuple[Worker, str]] = ()
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    processes: Sequence[Seen] = ()
+    cpu: Mapping[int, float] = field(default_factory=dict[int, float])
+    at: float = 0.0
+
+    def tree(self, job_id: str | None) -> list[Seen]:
+        """The processes of one job, parents before children."""
+        return [each for each in self.processes if job_id is not None and each.job_id == job_id]
+
+    def usage(self, job_id: str) -> tuple[int, float, int]:
+        """How many processes a job has, the share of a processor that they use, and their memory in bytes."""
+        tree = self.tree(job_id)
+        share = sum(self.cpu.get(each.pid, 0.0) for each in tree)
+        return len(tree), share, sum(each.rss_bytes for each in tree)
+
+
+def look(client: Client, before: Snapshot) -> Snapshot:
+    """Read everything anew."""
+    active = walk_jobs(client.db, JobFilter(statuses=("queued", "running")), limit=ACTIVE)
+    ended = walk_jobs(client.db, JobFilter(statuses=("succeeded", "failed", "cancelled")), limit=ENDED)
+    found = sorted([*active, *ended], key=lambda job: _ORDER.get(job.status, 2))
+    workers = seen_workers(client)
+    running = [job for job in found if job.status == "running"]
+    processes = list_processes([row for row, _ in workers], running)
+    now = time.monotonic()
+    return Snapshot(
+        jobs=found,
+        workers=workers,
+        counts=jobs.counts(client.db),
+        processes=processes,
+        cpu=_shares(before, processes, now),
+        at=now,
+    )
+
+
+def _shares(before: Snapshot, processes: Sequence[Seen], now: float) -> dict[int, float]:
+    """Per cent of a processor, by pid. A process that was not there before has used it since its beginning."""
+    used = {each.pid: each.cpu_s for each in before.processes}
+    passed = max(now - before.at, 0.001)
+    return {
+        each.pid: 100 * max(0.0, each.cpu_s - used.get(each.pid, 0.0)) / (min(passed, each.age_s) or passed)
+        for each in processes
+        if before.at
+    }
