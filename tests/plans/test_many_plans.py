@@ -24,8 +24,6 @@ STEPS = [
     "echo {number} > hidden{number} && git add hidden{number} && git stash --quiet && git stash pop --quiet",
 ]
 """What plans do besides editing their own line; three of four use git."""
-SHARING = STEPS[:2]
-"""The same for a worktree, which shares branches and stash with its repository."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,7 @@ class Crowd:
     def create(self, number: int, sandbox: str) -> str:
         """Create a plan that edits its own line of a shared file, makes a file, and does something with git."""
         file = self.lab.folder / f"plan{number}.yaml"
-        choice = SHARING if sandbox == "worktree" else STEPS
-        extra = choice[number % len(choice)].format(number=number)
+        extra = STEPS[number % len(STEPS)].format(number=number)
         file.write_text(
             f"name: plan-{number}\nsandbox: {sandbox}\nsteps:\n"
             f"  - run: sed -i 's/^line {8 * number}$/plan {number}/' shared\n"
@@ -89,15 +86,14 @@ def crowd(
         worker.end()
 
 
-def wanted(before: Files, numbers: range, sandbox: str) -> Files:
+def wanted(before: Files, numbers: range) -> Files:
     """The project's files after the plans *numbers* were applied."""
     made: Files = dict(before)
-    words = {0: "made"} if sandbox == "worktree" else {0: "made", 2: "branched", 3: "hidden"}
     lines = list(SHARED)
     for number in numbers:
         lines[8 * number] = f"plan {number}"
         made[f"out/{number}.txt"] = ("file", f"written by {number}".encode())
-        if word := words.get(number % (2 if sandbox == "worktree" else 4)):
+        if word := {0: "made", 2: "branched", 3: "hidden"}.get(number % len(STEPS)):
             made[f"{word}{number}"] = ("file", f"{number}\n".encode())
     made["shared"] = ("file", "".join(f"{line}\n" for line in lines).encode())
     return made
@@ -116,9 +112,9 @@ def test_sixteen_plans_at_once(crowd: Crowd, sandbox: str) -> None:
 
     for number, plan in enumerate(plans[:8]):
         crowd.all_succeed([crowd.start("apply", plan)])
-        assert files_in(lab.project) == wanted(before, range(number + 1), sandbox)
+        assert files_in(lab.project) == wanted(before, range(number + 1))
     crowd.all_succeed([crowd.start("apply", plan) for plan in plans[8:]])
-    assert files_in(lab.project) == wanted(before, PLANS, sandbox)
+    assert files_in(lab.project) == wanted(before, PLANS)
     assert private_files(lab.project) == private
 
     assert_nothing_left(crowd)
