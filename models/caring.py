@@ -8,7 +8,7 @@ from models.working import beaten, over, wanted
 from models.world import ALIVE, Supervisor, World
 
 
-@action("agentsd.store.workers:beat", "agentsd.supervisor.duties:Duties.give_up")
+@action("agentsd.store.workers:beat", "agentsd.supervisor.duties:Duties.give_up", writes=True)
 def beat(world: World, rules: Rules) -> Steps:
     """A heartbeat; who finds its row closed gives up: it ends its jobs, and then itself."""
     for who in up(world):
@@ -37,7 +37,9 @@ def dead(world: World, who: int) -> World:
     sides = tuple(
         side._replace(stage="-", asked="", verdict="", result=False) for side in world.supervisors[who].sides
     )
-    gone = world.with_supervisor(who, life="dead", sides=sides, broken=False, quiet=0, slept=False)
+    gone = world.with_supervisor(
+        who, life="dead", holds=False, sides=sides, broken=False, quiet=0, slept=False
+    )
     for other in range(len(world.supervisors)):
         if other != who:
             gone = gone.with_supervisor(other, judged="-", left=(), beaten=False, acted=False)
@@ -139,7 +141,7 @@ def _killed(world: World, rules: Rules, who: int) -> World:
     return world
 
 
-@action("agentsd.supervisor.reaper:bury", "agentsd.store.workers:end")
+@action("agentsd.supervisor.reaper:bury", "agentsd.store.workers:end", writes=True)
 def bury(world: World, rules: Rules) -> Steps:
     """One transaction closes the row of the dead supervisor and ends the jobs that it left, fenced."""
     for me in up(world):
@@ -157,13 +159,24 @@ def bury(world: World, rules: Rules) -> Steps:
             yield f"{SUPERVISORS[me]} buries {SUPERVISORS[who]}", done
 
 
+@action("agentsd.supervisor.duties:Duties.begin", "agentsd.supervisor.remnants:is_stopped")
+def end_who_is_in_the_way(world: World, rules: Rules) -> Steps:
+    """Who is to be buried was stopped in a transaction, so that nothing can be written: it is killed."""
+    for me in up(world):
+        for who, other in enumerate(world.supervisors):
+            if who != me and other.judged == "proven" and other.holds and rules.in_the_way:
+                yield f"{SUPERVISORS[me]} kills {SUPERVISORS[who]}, which is in the way", dead(world, who)
+
+
 @action(fair=True)
 def time_passes(world: World, rules: Rules) -> Steps:
     """Half a TTL. Who is awake beats in it, so only the paused fall silent."""
     paused = [
         who for who, other in enumerate(world.supervisors) if other.life == "paused" and other.quiet < _TTL
     ]
-    late = any(other.life == "up" and other.row and other.quiet for other in world.supervisors)
+    late = world.writable and any(
+        other.life == "up" and other.row and other.quiet for other in world.supervisors
+    )
     if paused and not late:
         later = world
         for who in paused:

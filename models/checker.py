@@ -59,7 +59,10 @@ class Checker:
         return self.report
 
     def _successors(self, world: World) -> Iterator[tuple[str, World, bool]]:
+        writable = world.writable
         for action in ACTIONS:
+            if action.writes and not writable:
+                continue
             for sentence, following in action.steps(world, self._rules):
                 self.report.seen.add(action.name)
                 yield sentence, following, action.fair

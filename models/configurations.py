@@ -49,6 +49,7 @@ WITNESSES: Mapping[str, str] = {
     "marker": "killing",
     "still_silent": "freezing",
     "same_processes": "freezing",
+    "in_the_way": "freezing",
     "last_words": "killing",
     "cancel_is_obeyed": "endless",
     "force_sees_orphans": "meeting",

@@ -61,6 +61,9 @@ def pause(world: World, rules: Rules) -> Steps:
         if supervisor.life == "up" and world.budget.pauses:
             spent = world.spending(pauses=world.budget.pauses - 1)
             yield f"{SUPERVISORS[who]} is stopped", spent.with_supervisor(who, life="paused", slept=True)
+            if world.writable:
+                held = spent.with_supervisor(who, life="paused", slept=True, holds=True)
+                yield f"{SUPERVISORS[who]} is stopped in a transaction", held
 
 
 @action("agentsd.supervisor.reaper:Reaper.forget", fair=False)
@@ -68,7 +71,7 @@ def resume(world: World, rules: Rules) -> Steps:
     """SIGCONT; by the gap in its loop the supervisor knows that its observations are void."""
     for who, supervisor in enumerate(world.supervisors):
         if supervisor.life == "paused":
-            awake = world.with_supervisor(who, life="up")
+            awake = world.with_supervisor(who, life="up", holds=False)
             yield f"{SUPERVISORS[who]} goes on", _forgetting(awake, rules, who)
 
 
@@ -91,7 +94,7 @@ def freeze(world: World, rules: Rules) -> Steps:
     yield "everything is frozen for longer than a TTL", frozen
 
 
-@action("agentsd.supervisor.worker:AsyncWorker.run", "agentsd.store.workers:end", fair=False)
+@action("agentsd.supervisor.worker:AsyncWorker.run", "agentsd.store.workers:end", fair=False, writes=True)
 def leave_in_a_hurry(world: World, rules: Rules) -> Steps:
     """Told to stop while the store cannot be written: it exits with ends unwritten, and can write only then."""
     for who, supervisor in enumerate(world.supervisors):
@@ -103,7 +106,7 @@ def leave_in_a_hurry(world: World, rules: Rules) -> Steps:
             yield f"{SUPERVISORS[who]} exits in a hurry", gone.with_supervisor(who, row=row)
 
 
-@action("agentsd.store.cancel:request_cancel", fair=False)
+@action("agentsd.store.cancel:request_cancel", fair=False, writes=True)
 def request_cancel(world: World, rules: Rules) -> Steps:
     """A person cancels: what is queued ends at once, for what runs the wish is written."""
     for job, row in enumerate(world.jobs):
@@ -132,7 +135,7 @@ def force(world: World, rules: Rules) -> Steps:
             yield f"a client kills the tree of job {job} by force", forced
 
 
-@action("agentsd.store.claims:finish", fair=True)
+@action("agentsd.store.claims:finish", fair=True, writes=True)
 def force_end(world: World, rules: Rules) -> Steps:
     """Then write its end, fenced on the owner."""
     for who, job in each(world):

@@ -14,13 +14,14 @@ Steps = Iterator[tuple[str, World]]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One kind of step. *fair*: it happens at last if it can; faults and whims need not."""
+    """One kind of step. *fair*: it happens at last if it can; faults and whims need not. *writes*: a transaction."""
 
     name: str
     steps: Callable[[World, Rules], Steps]
     product: tuple[str, ...]
     """``module:attribute`` of what does this in the product; empty for what the surroundings do."""
     fair: bool
+    writes: bool
 
 
 ACTIONS: list[Action] = []
@@ -29,12 +30,12 @@ SUPERVISORS = "AB"
 
 
 def action(
-    *product: str, fair: bool = True
+    *product: str, fair: bool = True, writes: bool = False
 ) -> Callable[[Callable[[World, Rules], Steps]], Callable[[World, Rules], Steps]]:
     """Register a function that yields the steps of an action."""
 
     def register(steps: Callable[[World, Rules], Steps]) -> Callable[[World, Rules], Steps]:
-        ACTIONS.append(Action(steps.__name__, steps, product, fair))
+        ACTIONS.append(Action(steps.__name__, steps, product, fair, writes))
         return steps
 
     return register

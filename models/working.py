@@ -14,7 +14,7 @@ def beaten(world: World, who: int) -> World:
     return world.with_supervisor(who, quiet=0, slept=False, beaten=world.supervisors[who].judged != "-")
 
 
-@action("agentsd.store.claims:claim", "agentsd.supervisor.ledger:Ledger.commit")
+@action("agentsd.store.claims:claim", "agentsd.supervisor.ledger:Ledger.commit", writes=True)
 def claim(world: World, rules: Rules) -> Steps:
     """The group commit claims what comes first in the ready order."""
     for who in up(world):
@@ -65,7 +65,7 @@ def fork(world: World, rules: Rules) -> Steps:
                 )
 
 
-@action("agentsd.store.claims:mark_started", "agentsd.supervisor.fleet:Fleet.hear")
+@action("agentsd.store.claims:mark_started", "agentsd.supervisor.fleet:Fleet.hear", writes=True)
 def record(world: World, rules: Rules) -> Steps:
     """The group commit stores the identity of the process, fenced; if the row is lost, the process is ended."""
     for who in up(world):
@@ -163,7 +163,7 @@ def over(world: World, who: int, job: int) -> World:
     return world.with_side(who, job, stage="over", asked="", verdict=verdict, leader="-", result=False)
 
 
-@action("agentsd.store.claims:finish")
+@action("agentsd.store.claims:finish", writes=True)
 def finish(world: World, rules: Rules) -> Steps:
     """The group commit writes an end, if the job is still this supervisor's; else it is dropped."""
     for who in up(world):

@@ -54,6 +54,8 @@ class Supervisor(NamedTuple):
     sides: tuple[Side, ...]
     life: str = "up"
     """``up``, ``paused`` (SIGSTOP), ``dead``."""
+    holds: bool = False
+    """Whether it was stopped in the middle of a transaction, so that nobody else can write."""
     spawner: bool = True
     row: bool = True
     """Whether its row is live; False when it is closed."""
@@ -122,6 +124,11 @@ class World(NamedTuple):
         row = self.jobs[job]
         again = status == "failed" and not (row.cancel and cancel_is_final)
         return self.with_job(job, status=status, ends=row.ends + 1, again=row.again or again)
+
+    @property
+    def writable(self) -> bool:
+        """Whether a transaction can be made: nobody is stopped in one."""
+        return not any(supervisor.holds for supervisor in self.supervisors)
 
     def owns(self, who: int, job: int) -> bool:
         """Whether the row says: running, and this supervisor's. What every fenced write asks."""

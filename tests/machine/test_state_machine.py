@@ -270,6 +270,11 @@ class Jobs(RuleBasedStateMachine):
         """Everything stands still, and whoever wakes first looks."""
         self.world.clocks.pass_by(seconds)
 
+    @rule(factor=st.sampled_from([0.3, 1.5]))
+    def nobody_can_write(self, factor: float) -> None:
+        """Somebody who is none of the supervisors is stopped in a transaction."""
+        self.world.live_unwritable(factor * TTL)
+
     @rule(hours=st.sampled_from([-100, -1, 1, 100]))
     def wall_clock_jumps(self, hours: int) -> None:
         """Nothing may depend on it but what people read, and what is pruned."""

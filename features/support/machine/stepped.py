@@ -24,6 +24,7 @@ from agentsd.supervisor.wakeup import WakeupSocket
 from agentsd.supervisor.worker import AsyncWorker
 from agentsd.workers.process import start_ticks
 from support.machine.bodies import Bodies
+from support.machine.clocks import Clocks
 from support.machine.played_spawner import PlayedJob, PlayedSpawner
 
 
@@ -56,7 +57,12 @@ class SteppedWorker(AsyncWorker):
     STEPS = ("hear", "obey", "write", "act")
 
     def __init__(
-        self, state: StateDir, settings: Settings, bodies: Bodies, on_begin: Callable[[PlayedJob], None]
+        self,
+        state: StateDir,
+        settings: Settings,
+        clocks: Clocks,
+        bodies: Bodies,
+        on_begin: Callable[[PlayedJob], None],
     ) -> None:
         super().__init__(state, settings)
         self._bodies = bodies
@@ -74,6 +80,7 @@ class SteppedWorker(AsyncWorker):
         self.db = open_store(state, Actor("played@host", os.getpid(), self.worker_id))
         self.wakeup = WakeupSocket(runtime_dir(), self.worker_id)
         self.ledger = Ledger(self.db, self.worker_id, beat_due=False)
+        self.ledger.beaten_at = self._last_tick = clocks.monotonic()
         self.fleet = Fleet(
             OrderBook(self.db, settings), self.ledger, self.timers, self.selector, self.listener, settings,
             spawner=self.guard.spawner,

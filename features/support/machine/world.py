@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +12,7 @@ import pytest
 from agentsd.model import PAYLOAD_VERSION
 from agentsd.store import health, workers
 from agentsd.store.database import open_store
+from agentsd.store.mutex import WriterMutex
 from agentsd.store.settings import load_settings
 from support.home import Home
 from support.machine.audit import TERMINAL, Audit, Row
@@ -19,6 +22,8 @@ from support.machine.played_spawner import PlayedJob, PlayedSpawner
 from support.machine.stepped import SteppedWorker
 
 TTL = 8.0
+MEMORY = "/dev/shm"  # noqa: S108 - a fresh directory below it
+"""Where a file system in memory is, if there is one: thousands of commits need not wait for a disk."""
 MAX_ATTEMPTS = 2
 SETTINGS = {
     "AGENTS_ASYNC_JOB_TTL": f"{TTL} s",
@@ -49,6 +54,8 @@ class World:
         self.patch = pytest.MonkeyPatch()
         self.clocks = Clocks()
         self.clocks.install(self.patch)
+        if os.access(MEMORY, os.W_OK):
+            self.patch.setattr(tempfile, "tempdir", MEMORY)
         self.home = Home()
         for name in ("AGENTS_CONFIG", "XDG_RUNTIME_DIR", "AGENTS_STATE_DIR"):
             self.patch.setenv(name, self.home.environ[name])
@@ -83,7 +90,7 @@ class World:
 
     def start_worker(self) -> SteppedWorker:
         """Another supervisor."""
-        worker = SteppedWorker(self.home.state, self.settings, self.bodies, self.on_begin)
+        worker = SteppedWorker(self.home.state, self.settings, self.clocks, self.bodies, self.on_begin)
         now = self.clocks.monotonic()
         self.watched[worker.worker_id] = Watched(worker, 0, now, now, now)
         self.look(worker)
@@ -135,6 +142,26 @@ class World:
                 if worker is not but:
                     self.turn(worker)
             self.step_spawners()
+
+    def live_unwritable(self, seconds: float) -> None:
+        """Time passes in which somebody is stopped in a transaction: everybody is silent, and nobody is dead."""
+        jobs = [job for worker in self._well() for job in worker.spawner.jobs.values()]
+        well = [job for job in jobs if self.bodies.is_alive(job.pid)]
+        mutex = WriterMutex(self.home.state.root / "agents.db.lock")
+        assert mutex.try_acquire()
+        self.live(seconds)
+        mutex.close()
+        for watched in self.watched.values():
+            watched.awake_since = self.clocks.monotonic()
+        for job in well:
+            assert job.cause or self.bodies.is_alive(job.pid), (
+                f"{job} was killed, but its supervisor was well"
+            )
+
+    def _well(self) -> list[SteppedWorker]:
+        """The supervisors that act and have beaten lately."""
+        now = self.clocks.monotonic()
+        return [worker for worker in self.awake if now - self.watched[worker.worker_id].beaten < TTL / 2]
 
     # -- looking --------------------------------------------------------------------------------------
 
