@@ -85,6 +85,8 @@ class SpawnerGuard:
                 self._expected_end = True
                 self._listener(Notice("preload_refused", {"problem": message["problem"]}, "warning"))
             elif message["op"] == "no_group":
+                if self._worker_group is not None:
+                    cgroup.remove(self._worker_group)
                 self._worker_group = None
                 self._listener(
                     Notice("containment", {"uses": "subreaper", "because": message["problem"]}, "warning")
