@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guards.guard import (
     CHILD,
+    CONTAINMENT,
     DATABASE,
     DECISIONS,
     JOBS,
@@ -116,7 +117,7 @@ WHERE job_id = ? AND (1 OR worker_id = ?)"""''',
         "store/schema.py",
         "CREATE UNIQUE INDEX one_active_job_per_plan",
         "CREATE INDEX one_active_job_per_plan",
-        (f"{JOBS}::test_a_plan_has_one_active_job", SCHEMA),
+        (f"{SCHEMA}::test_a_plan_cannot_have_two_active_jobs",),
     ),
     Guard(
         "writer mutex", "openers and writers collide",
@@ -147,7 +148,7 @@ SUPERVISOR = (
         "supervisor/fleet.py",
         "                self.ledger.starts.append(running)\n",
         "                self.ledger.starts.append(running)\n                self.go(running)\n",
-        (MACHINE,),
+        ("tests/machine/test_steps.py::test_no_handler_begins_before_its_process_is_stored",),
     ),
     Guard(
         "cancels in the group commit", "a cancel is noted and never obeyed",
@@ -192,11 +193,11 @@ SUPERVISOR = (
         (f"{DECISIONS}::test_a_gap_in_the_own_loop_voids_all_observations", MACHINE),
     ),
     Guard(
-        "gap in the loop", "the same, because nobody asks for it",
-        "supervisor/worker.py",
-        "self.duties.reaper.forget()",
-        "pass",
-        (MACHINE,),
+        "silence of all", "when nobody can write, supervisors kill each other's jobs",
+        "supervisor/duties.py",
+        "if now - min(self._looked_at, self._worker.ledger.beaten_at) > patience:",
+        "if False:",
+        ("tests/machine/test_steps.py::test_who_cannot_write_does_not_call_others_silent", MACHINE),
     ),
     Guard(
         "beat counter", "who beats is taken for silent",
@@ -304,7 +305,7 @@ WORKERS = (
         "workers/sweep.py",
         "strays = [pid for pid in list_children() if pid not in known]",
         "strays: list[int] = []",
-        (f"{LIFECYCLE}::test_success_leaves_nothing_either",),
+        (f"{CONTAINMENT}::test_nothing_is_left_at_any_end",),
     ),
     Guard(
         "end of the link", "trees survive their supervisor",

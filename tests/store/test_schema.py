@@ -57,6 +57,17 @@ def test_the_database_has_exactly_the_moves_of_the_table(
             move(db, job_id, new)
 
 
+@pytest.mark.parametrize("phases", [("execute", "execute"), ("execute", "apply")])
+def test_a_plan_cannot_have_two_active_jobs(db: Database, phases: tuple[str, str]) -> None:
+    """Not even by hand: two executions or applies of one plan would write over each other."""
+    one, other = phases
+    jobs.enqueue(db, NewJob(phase=one, plan_id="P"))
+    jobs.enqueue(db, NewJob(phase="noop", plan_id="P"))
+
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        jobs.enqueue(db, NewJob(phase=other, plan_id="P"))
+
+
 @pytest.mark.parametrize("status", [status for status in AsyncJobStatus if status != "queued"])
 def test_a_job_is_born_queued_only(db: Database, status: AsyncJobStatus) -> None:
     """No row comes to the world running or ended."""

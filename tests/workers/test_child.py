@@ -22,11 +22,14 @@ from agentsd.workers.process import OwnChildren
 from agentsd.workers.slot import Slot
 from agentsd.workers.title import _load_extension  # pyright: ignore[reportPrivateUsage]
 
+IDLE = b'{"payload": null, "plan": null, "options": {}}'
+"""All that a handler needs which does nothing: one that ran would exit with 0."""
+
 
 def run_in_fork(log_dir: Path, spawner: int) -> int:
     """The exit code of a job process whose supervisor is gone and whose spawner is *spawner*."""
     order = Order(
-        job_id="J", plan_id="J", phase="noop", attempt=1, handler="os:abort", title="agents job J", timeout=9.0,
+        job_id="J", plan_id="J", phase="noop", attempt=1, handler="agentsd_test_phases.plain:noop", title="agents job J", timeout=9.0,
         grace=9.0, state_root="", log_dir=str(log_dir), log_limit=1, limits={},
     )  # fmt: skip
     ours, theirs = socket.socketpair()
@@ -34,7 +37,7 @@ def run_in_fork(log_dir: Path, spawner: int) -> int:
     board = Board()
     child = os.fork()
     if child == 0:
-        run_job(order, b"{}", theirs.fileno(), board, Slot(board.take_slot(), None), spawner)
+        run_job(order, IDLE, theirs.fileno(), board, Slot(board.take_slot(), None), spawner)
     theirs.close()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
