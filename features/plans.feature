@@ -128,3 +128,43 @@ Feature: A plan changes the project only when it is applied
     And the plan is discarded
     And the project is as it was
     And git knows of no work tree but the project
+
+  Scenario: A plan is executed from inside a hook of git
+    Given a project in the middle of work
+    And a plan that writes 5 files
+    And a hook of the project executes the plan after each commit
+    When the operator commits
+    Then the plan is ready
+    And the plan's change is the 5 files
+
+  Scenario: Hooks of the project do not run in a sandbox
+    Given a project in the middle of work
+    And every hook of the project fails
+    And a plan that writes 5 files
+    When the operator executes the plan
+    Then the command exits with 0
+    And no hook has run
+
+  Scenario: A repository that a plan leaves inside the project is refused by name
+    Given a project in the middle of work
+    And a plan that leaves a repository in vendor
+    When the operator executes the plan
+    Then the command exits with 1 and says "vendor"
+    And the project is as it was
+
+  Scenario: An apply never writes through a link
+    Given a project in the middle of work
+    And a plan that writes 5 files
+    And the operator has executed the plan
+    And the folder of the 5 files is a link to somewhere else by now, which git ignores
+    When the operator applies the plan
+    Then the command exits with 4 and says "symbolic link in the way"
+    And nothing was written somewhere else
+
+  Scenario: Odd names and executable files arrive as they are
+    Given a project in the middle of work
+    And a plan that makes a program with a newline in its name
+    And the operator has executed the plan
+    When the operator applies the plan
+    Then the command exits with 0
+    And the program with a newline in its name runs

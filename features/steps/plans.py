@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 
 from behave import given, then, use_step_matcher, when
 from behave.runner import Context
@@ -75,6 +76,28 @@ def a_worker_waits_in_the_plan(context: Context) -> None:
 def somebody_has_deleted_the_sandbox(context: Context) -> None:
     (box,) = context.world.workshop.sandboxes
     shutil.rmtree(box)
+
+
+@given("a hook of the project executes the plan after each commit")
+def a_hook_executes_the_plan(context: Context) -> None:
+    context.world.workshop.hook_that_executes()
+
+
+@given("every hook of the project fails")
+def every_hook_fails(context: Context) -> None:
+    shop = context.world.workshop
+    for name in ("post-checkout", "post-index-change", "reference-transaction", "post-commit"):
+        shop.hook(name, f"touch {shop.marks}/hook-ran; exit 1")
+
+
+@given("the folder of the 5 files is a link to somewhere else by now, which git ignores")
+def a_link_to_somewhere_else(context: Context) -> None:
+    context.world.workshop.link_elsewhere("made")
+
+
+@when("the operator commits")
+def commit(context: Context) -> None:
+    context.world.workshop.commit()
 
 
 @when("the operator executes the plan")
@@ -160,3 +183,25 @@ def the_files_are_there(context: Context) -> None:
 @then("git knows of no work tree but the project")
 def no_other_work_tree(context: Context) -> None:
     assert context.world.workshop.other_work_trees() == []
+
+
+@then("the plan's change is the 5 files")
+def the_change_is_the_files(context: Context) -> None:
+    change = context.world.workshop.change
+    assert [file["path"] for file in change["files"]] == [f"made/{number}" for number in range(1, 6)], change
+
+
+@then("no hook has run")
+def no_hook_has_run(context: Context) -> None:
+    assert not (context.world.workshop.marks / "hook-ran").exists()
+
+
+@then("nothing was written somewhere else")
+def nothing_was_written_elsewhere(context: Context) -> None:
+    assert list(context.world.workshop.elsewhere.iterdir()) == []
+
+
+@then("the program with a newline in its name runs")
+def the_program_runs(context: Context) -> None:
+    program = context.world.workshop.project / "odd\nname"
+    assert subprocess.run([program], capture_output=True, check=True).stdout == b"it runs\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 from support.home import Home
 from support.judge import Files, files_in, private_files
-from support.operator import Answer, Operator
+from support.operator import AGENTS, Answer, Operator
 from support.patience import eventually
 
 STORY = "".join(f"line {number}\n" for number in range(1, 20))
@@ -18,6 +18,8 @@ PLANS = {
     "edits the last line": "sed -i '$s/.*/the end/' story",
     "writes 5 files": "mkdir -p made; for n in 1 2 3 4 5; do echo $n > made/$n; done",
     "writes a file and then waits": "echo early > early; touch {marks}/waiting; sleep 600",
+    "leaves a repository in vendor": "git init -q vendor; echo x > vendor/x",
+    "makes a program with a newline in its name": "printf '#!/bin/sh\\necho it runs\\n' > $'odd\\nname'; chmod +x $'odd\\nname'",
     "counts its attempts": "echo x >> {marks}/attempts; wc -l < {marks}/attempts > attempt",
     "succeeds once and fails after that": "echo x >> {marks}/attempts; wc -l < {marks}/attempts > attempt; test $(cat attempt) = 1",
 }
@@ -76,6 +78,37 @@ class Workshop:
         lines[number - 1 if number > 0 else number] = "edited by hand"
         self._write(story="".join(f"{line}\n" for line in lines))
         self.remember()
+
+    def hook(self, name: str, script: str) -> None:
+        """Install a hook of git in the project."""
+        hook = self.project / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\n{script}\n")
+        hook.chmod(0o755)
+        self.remember()
+
+    def hook_that_executes(self) -> None:
+        """Let git execute the plan from inside its own surroundings after each commit."""
+        self.hook(
+            "post-commit",
+            f'env | grep "^GIT_" > {self.marks}/hook-environment; {AGENTS} plan execute {self.plan_id}',
+        )
+
+    def commit(self) -> None:
+        """Commit what is staged, as the operator; hooks run."""
+        self._git("commit", "-q", "-m", "More")
+        assert (self.marks / "hook-environment").read_text(), "git has set nothing for its hook"
+
+    @property
+    def elsewhere(self) -> Path:
+        """A folder outside of the project."""
+        return self.home.root / "elsewhere"
+
+    def link_elsewhere(self, name: str) -> None:
+        """Make *name* in the project a link to a folder elsewhere, which git ignores."""
+        self.elsewhere.mkdir()
+        (self.project / name).symlink_to(self.elsewhere)
+        (self.project / ".git" / "info" / "exclude").write_text(f"{name}\n")
 
     def do(self, verb: str, *options: str) -> Answer:
         """``agents plan VERB`` on the plan."""
