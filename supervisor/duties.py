@@ -163,34 +163,42 @@ class Duties:
         self._looked_at = now
         for dead in self.reaper.observe(workers.list_workers(self._worker.db), now):
             if dead.worker.worker_id not in self._burying:
+                left = jobs_of(self._worker.db, dead.worker.worker_id)
                 self._burying.add(dead.worker.worker_id)
-                self._bury(dead, jobs_of(self._worker.db, dead.worker.worker_id))
+                self._bury(dead, left)
 
     def _bury(self, dead: Dead, left: list[AsyncJob], standstill: Standstill | None = None) -> None:
+        """One round of a burial. Whatever goes wrong, the dead is judged anew at the next poll, not forgotten."""
+        try:
+            self._bury_round(dead, left, standstill)
+        except Exception as error:  # noqa: BLE001 - a full disk, no memory: the loop goes on enforcing
+            self._burying.discard(dead.worker.worker_id)
+            self.store_failed(str(error))
+
+    def _bury_round(self, dead: Dead, left: list[AsyncJob], standstill: Standstill | None) -> None:
         """First end what is left of its jobs, round by round; then write their ends."""
         reach("reap.judged")
         if not self._is_still_silent(dead):
             self._burying.discard(dead.worker.worker_id)
             return
         standstill = standstill or Standstill(STUCK_AFTER)
-        found = remnants.end_round(dead.worker, left) if remnants.is_reachable(dead.worker) else []
+        try:
+            found = remnants.end_round(dead.worker, left) if remnants.is_reachable(dead.worker) else []
+        except OSError:  # no descriptor left, say: nothing is known, so nothing is over
+            self._again(dead, left, standstill, LOOK_AT_STUCK)
+            return
         if found:
             # What KILL does not end is waited for, but not with all of a CPU.
             pause = LOOK_AT_STUCK if standstill.holds_for(found) else BURIAL_PAUSE
             self._again(dead, left, standstill, pause)
             return
         reach("reap.swept")
-        try:
-            with self._worker.db.try_write() as tx:
-                if tx is None:
-                    self._end_if_in_the_way(dead)
-                    self._again(dead, left, standstill)
-                    return
-                buried = bury(tx, dead, left, max_attempts=self._worker.settings.max_attempts)
-        except Exception as error:  # noqa: BLE001 - a full disk: try again at the next poll
-            self._burying.discard(dead.worker.worker_id)
-            self.store_failed(str(error))
-            return
+        with self._worker.db.try_write() as tx:
+            if tx is None:
+                self._end_if_in_the_way(dead)
+                self._again(dead, left, standstill)
+                return
+            buried = bury(tx, dead, left, max_attempts=self._worker.settings.max_attempts)
         self._burying.discard(dead.worker.worker_id)
         if buried is None:
             return

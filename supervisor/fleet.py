@@ -62,7 +62,11 @@ class Fleet:
         if self.spawner is None or running.stage is not Stage.CLAIMED:
             return
         self._unwatch(running)
-        theirs = running.open_channel()
+        try:
+            theirs = running.open_channel()
+        except OSError as error:
+            self._fork_failed(running, f"no channel to it: {error}")
+            return
         assert running.channel is not None  # noqa: S101 - open_channel has just made it
         self.selector.register(running.channel, selectors.EVENT_READ, lambda: self._read(running))
         reach("fork.order")

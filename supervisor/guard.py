@@ -30,6 +30,8 @@ from agentsd.workers.sweeper import LOOK_AT_STUCK, cannot_be_ended
 MOST_DEATHS, WITHIN = 5, 60.0
 """So many deaths of spawners in so many seconds end the worker."""
 ROUND_PAUSE = 0.002
+RETRY = 0.5
+"""Seconds until a spawner that could not be started is tried again."""
 
 
 class SpawnerGuard:
@@ -127,6 +129,14 @@ class SpawnerGuard:
         self._mourn_round()
 
     def _mourn_round(self) -> None:
+        try:
+            self._mourn_on()
+        except OSError as error:
+            # No descriptor or no process to be had: nothing is known, and no spawner can be started. It goes on later.
+            self._listener(Notice("spawner_waits", {"error": str(error), "again_in": RETRY}, "warning"))
+            self._timers.set("mourn", RETRY, self._mourn_round)
+
+    def _mourn_on(self) -> None:
         left = self._end_leftovers() if self.spawner.has_ended() else {self.spawner.pid}
         if left and not self._standstill.holds_for(left):
             self._timers.set("mourn", ROUND_PAUSE, self._mourn_round)

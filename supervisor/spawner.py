@@ -25,6 +25,7 @@ class SpawnerProcess:
     """One spawner, from its start to its reaping."""
 
     def __init__(self, worker_id: str, preload: Sequence[str], worker_group: Path | None = None) -> None:
+        """Raises OSError if there is no process or no descriptor to be had."""
         ours, theirs = socket.socketpair()
         # The environment is what every descendant shows in /proc/PID/environ from its first instruction
         # on; SPT_NOENV keeps setproctitle from overwriting it.
@@ -41,8 +42,13 @@ class SpawnerProcess:
                 process_group=0,
             )  # fmt: skip
         self.pid = self._process.pid
-        self.pidfd = os.pidfd_open(self.pid) if LINUX else -1
         self.link = Link(ours)
+        try:
+            self.pidfd = os.pidfd_open(self.pid) if LINUX else -1
+        except OSError:  # it ends by itself when its link is closed
+            self.link.close()
+            self._process.wait()
+            raise
         self._pings = 0
         self._unanswered_since: float | None = None
         self._nudged = False

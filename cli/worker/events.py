@@ -127,6 +127,12 @@ _EVENTS: dict[str, Event] = {
         ("pid",),
         lambda f: f"the spawner (pid {f['pid']}) died; a new one is started",
     ),
+    "spawner_waits": Event(
+        "warning",
+        "No new process that forks jobs can be started now; it is tried again.",
+        ("error", "again_in"),
+        lambda f: f"no spawner can be started: {f['error']}; again in {f['again_in']:g} s",
+    ),
     "store_unwritable": Event(
         "error",
         "The store cannot be written (a full disk, say). Nothing is lost; it is tried again.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -229,3 +230,26 @@ def test_a_result_of_50_megabytes_arrives(client: Client, start: Start) -> None:
 
     assert job.status is AsyncJobStatus.SUCCEEDED
     assert len(json.loads(job.result or "")) == 50 * 10**6
+
+
+# -- no descriptor in the supervisor ----------------------------------------------------------------
+
+
+def test_a_worker_without_descriptors_goes_on_when_it_has_some(client: Client, start: Start) -> None:
+    """No channel for a job, then no spawner: neither ends the worker, and no attempt is used."""
+    worker = start()
+    client.wait(client.enqueue("noop").job_id, timeout=20)
+    limits = resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)
+    used = max(int(name) for name in os.listdir(f"/proc/{worker.pid}/fd"))
+    resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (used + 1, limits[1]))
+    first = client.enqueue("echo", payload=1)
+    eventually(lambda: "no channel to it" in worker.said, 20, "the channel is missed")
+    os.kill(worker.spawner_pid, signal.SIGKILL)
+    eventually(lambda: "spawner_waits" in worker.said, 20, "the spawner is missed")
+    resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, limits)
+    second = client.enqueue("echo", payload=2)
+    ends = [client.wait(job.job_id, timeout=40) for job in (first, second)]
+
+    assert [Reason.COMPLETED, Reason.COMPLETED] == [end.reason for end in ends]
+    assert [1, 1] == [end.attempt for end in ends]
+    assert worker.process.poll() is None
