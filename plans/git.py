@@ -38,9 +38,15 @@ _OPTIONS = tuple(
         "submodule.recurse=false",
         "diff.ignoreSubmodules=dirty",
         "core.logAllRefUpdates=false",
+        # Milliseconds: git of somebody else may be packing refs just now.
+        "core.filesRefLockTimeout=10000",
+        "core.packedRefsTimeout=10000",
     )
     for part in ("-c", setting)
 )
+
+_TRIES = 5
+_FOLDER_WENT = b"unable to create temporary file: No such file or directory"
 
 _FIXED = {
     "LC_ALL": "C",
@@ -89,18 +95,27 @@ class Git:
         self, *args: str, stdin: bytes = b"", ok: Iterable[int] = (0,)
     ) -> subprocess.CompletedProcess[bytes]:
         """Run ``git *args*``. GitError if it ends with a code that is not in *ok*."""
+        done = self._run(args, stdin)
+        for _ in range(_TRIES):
+            # git made the folder of an object, `git gc` of somebody else saw it empty and removed it, and git could not
+            # put the object there. Whatever we call may be called again.
+            if done.returncode in ok or _FOLDER_WENT not in done.stderr:
+                break
+            done = self._run(args, stdin)
+        if done.returncode not in ok:
+            raise GitError(args, done.returncode, done.stderr.decode("utf-8", "replace"))
+        return done
+
+    def _run(self, args: Iterable[str], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
         command = ["git", *_OPTIONS, *args]
         try:
-            done = subprocess.run(  # noqa: S603 - an argument list, no shell
+            return subprocess.run(  # noqa: S603 - an argument list, no shell
                 command, cwd=self.cwd, env=self.environment(), input=stdin, capture_output=True, check=False
             )
         except OSError as error:
             if self.cwd.is_dir():
                 raise GitMissingError(f"git cannot be run: {error.strerror}") from error
             raise SandboxError(f"Cannot run git in {self.cwd}: {error.strerror}.") from error
-        if done.returncode not in ok:
-            raise GitError(args, done.returncode, done.stderr.decode("utf-8", "replace"))
-        return done
 
     def bytes(self, *args: str, stdin: bytes = b"") -> bytes:
         """The standard output of ``git *args*``."""

@@ -48,7 +48,10 @@ class Worktree(Strategy):
     def unregister(self, repository: Repository, box: Sandbox) -> None:
         """Remove our administrative folders and no others, as ``git worktree prune`` would."""
         for admin in self._admins(repository, box):
-            remove_tree(admin)
+            # As soon as its `locked` is gone, a `git worktree prune` of somebody else may remove the rest before us.
+            while admin.exists():
+                with suppress(FileNotFoundError):
+                    remove_tree(admin)
             with suppress(OSError):
                 admin.parent.rmdir()
 
