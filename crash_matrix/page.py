@@ -17,7 +17,7 @@ _INTRODUCTION = """# The crash matrix
 
 What you find after a process was killed, stopped, or failed, at every step of a job's life. Each line was played for
 real: a store of its own, a healthy worker with a job beside it, a worker that meets the fault with a healthy job in its other slot, and
-the job of the line. `nox -s crash_matrix` plays it again and writes this page; it fails if one line falls short.
+the job of the line. Half of the lines do without control groups, as on a machine that has none to give. `nox -s crash_matrix` plays it again and writes this page; it fails if one line falls short.
 """
 _PROMISES = """
 ## What is looked at after each

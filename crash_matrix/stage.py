@@ -20,6 +20,7 @@ from agentsd.faults import VARIABLE
 from agentsd.model import AsyncJob
 from agentsd.workers.process import start_ticks, state
 from crash_matrix.cells import Cell
+from crash_matrix.points import Actor
 
 HELD = 1.0
 """Seconds that a stopped process stays stopped."""
@@ -193,7 +194,8 @@ class Stage:
         """Wait for the fault, and do what this process has to do for it. *worker* is the one at fault."""
         pid = self.struck()
         fault = self.cell.fault
-        if fault == "kill":
+        # An exception in a supervisor may be caught; the others have nobody who would.
+        if fault == "kill" or (fault == "error" and self.cell.point.actor in (Actor.SPAWNER, Actor.JOB)):
             eventually(lambda: not _lives(pid), 10, "the struck process is dead")
         elif fault in ("stop", "stop long", "kill both", "kill all"):
             eventually(lambda: state(pid) in ("T", "Z", None), 10, "the struck process is stopped")
