@@ -115,7 +115,7 @@ CUT = (
     ("enqueue.inserted", "kill"), ("enqueue.committed", "kill"), ("claim.commit", "full"), ("claim.committed", "kill both"),
     ("fork.before", "eagain"), ("fork.forked", "kill"), ("child.session", "kill"), ("start.stored", "kill"),
     ("run.end", "kill"), ("sweep.between", "kill"), ("finish.commit", "busy"), ("finish.begin", "kill"),
-    ("cancel.committed", "kill"), ("ladder.between", "kill"), ("orphans.begin", "kill"), ("reap.commit", "kill"),
+    ("cancel.committed", "kill"), ("ladder.between", "kill"), ("orphans.begin", "kill"), ("reap.commit", "kill"), ("reap.judged", "error"),
     ("apply.between", "kill"), ("capture.begin", "kill"),
 )  # fmt: skip
 
