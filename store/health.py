@@ -81,15 +81,21 @@ def refuse_damaged(db: Database, limit: float = 0.5) -> None:
     until = time.monotonic() + limit
     db.connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
     try:
-        complaint = db.read("PRAGMA quick_check(1)")[0][0]
-    except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
-            raise
-        complaint = "ok"  # so far
+        with db.explained():
+            complaint = _complaint(db)
     finally:
         db.connection.set_progress_handler(None, 0)
     if complaint != "ok":
         raise StoreError(f"{db.state.database} is damaged: {complaint}. Restore a backup, or move it away.")
+
+
+def _complaint(db: Database) -> str:
+    try:
+        return db.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return "ok"  # so far
 
 
 def examine(db: Database, integrity: str) -> StoreHealth:

@@ -17,7 +17,7 @@ from support.home import Home
 from support.patience import eventually
 
 from agentsd.errors import StoreBusyError, StoreError, StoreVersionError
-from agentsd.store import database, filesystem, jobs
+from agentsd.store import database, filesystem, health, jobs
 from agentsd.store.database import Actor, Database, open_store
 from agentsd.store.jobs import NewJob
 from agentsd.store.mutex import WriterMutex
@@ -345,3 +345,13 @@ def test_no_other_sqlite_is_used(home: Home, tmp_path: Path) -> None:
     )
 
     assert (ended.returncode, ended.stdout) == (0, "queued\n"), ended.stderr
+
+
+def test_a_look_that_takes_too_long_refuses_nothing(db: Database) -> None:
+    """A large store, or a slow disk, is no damaged one."""
+    with db.write() as tx:
+        for _ in range(500):
+            jobs.insert(tx, NewJob(phase="noop"))
+    health.refuse_damaged(db, limit=-1.0)
+
+    assert len(jobs.list_jobs(db, limit=1000)) == 500, "the connection is as it was"
