@@ -83,7 +83,7 @@ class Group:
 
     def oom_kills(self) -> int:
         """How many processes the kernel has killed here for want of memory; 0 where it does not count."""
-        return counted(self._memory) if self._counts_memory else 0
+        return (counted(self._memory) or 0) if self._counts_memory else 0
 
     def remove(self) -> None:
         """Close and remove it, with the groups that a job has made below. One that is in use stays."""
@@ -92,13 +92,13 @@ class Group:
         remove(self.path)
 
 
-def counted(file: Path) -> int:
-    """The ``oom_kill`` of a memory group's file, or 0."""
+def counted(file: Path) -> int | None:
+    """The ``oom_kill`` of a memory group's file or of ``/proc/vmstat``; None if it cannot be read now or has none."""
     try:
         words = file.read_text().split()
     except OSError:
-        return 0
-    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
+        return None
+    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else None
 
 
 def group_of(pid: int | None = None) -> Path:

@@ -24,7 +24,7 @@ class OutOfMemoryWatch:
 
     def __init__(self) -> None:
         self._files = {path: words for path, words in _counters() if path.exists()}
-        self._looks: deque[dict[Path, int]] = deque(maxlen=LOOKS)
+        self._looks: deque[dict[Path, int | None]] = deque(maxlen=LOOKS)
         self.look()
 
     def look(self) -> None:
@@ -33,8 +33,12 @@ class OutOfMemoryWatch:
 
     def suspicion(self) -> str:
         """Where memory ran out just now; empty if nowhere."""
-        before = self._looks[0]
-        return next((words for path, words in self._files.items() if counted(path) > before.get(path, 0)), "")
+        return next((words for path, words in self._files.items() if self._has_risen(path)), "")
+
+    def _has_risen(self, path: Path) -> bool:
+        """Against the oldest look; a counter that could not be read, then or now, proves nothing."""
+        before, now = self._looks[0][path], counted(path)
+        return before is not None and now is not None and now > before
 
 
 def _counters() -> Iterator[tuple[Path, str]]:

@@ -80,6 +80,7 @@ def test_a_job_that_dies_says_how(client: Client, operator: Operator, start: Sta
     assert job.finished_at == last.at
     assert death.error in told
     assert death.last in told
+    assert death.stack in operator.run("job", "show", job.job_id).stdout
 
 
 def by_somebody(client: Client, begin: Begin, start: Start) -> AsyncJob:

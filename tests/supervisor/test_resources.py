@@ -133,7 +133,7 @@ def test_a_count_of_the_jobs_own_group_is_certain(tmp_path: Path) -> None:
     assert ending.reason is Reason.OUT_OF_MEMORY
     assert ending.detail["oom_kills"] == 2
     assert "because the memory of its group was used up. Its process had 1.0 MiB" in (ending.error or "")
-    assert counted(tmp_path / "nowhere") == 0
+    assert counted(tmp_path / "nowhere") is None
 
 
 # -- limits -----------------------------------------------------------------------------------------
