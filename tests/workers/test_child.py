@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import orjson
 import pytest
 
 from agentsd.model import AsyncJobStatus, plan_state_after
@@ -22,22 +23,21 @@ from agentsd.workers.process import OwnChildren
 from agentsd.workers.slot import Slot
 from agentsd.workers.title import _load_extension  # pyright: ignore[reportPrivateUsage]
 
-IDLE = b'{"payload": null, "plan": null, "options": {}}'
-"""All that a handler needs which does nothing: one that ran would exit with 0."""
-
 
 def run_in_fork(log_dir: Path, spawner: int) -> int:
     """The exit code of a job process whose supervisor is gone and whose spawner is *spawner*."""
     order = Order(
-        job_id="J", plan_id="J", phase="noop", attempt=1, handler="agentsd_test_phases.plain:noop", title="agents job J", timeout=9.0,
+        job_id="J", plan_id="J", phase="noop", attempt=1, handler="agentsd_test_phases.plain:gate", title="agents job J", timeout=9.0,
         grace=9.0, state_root="", log_dir=str(log_dir), log_limit=1, limits={},
     )  # fmt: skip
+    entered = str(log_dir.parent / "entered")  # a handler that ran would make it
+    body = orjson.dumps({"payload": {"entered": entered, "gate": entered}, "plan": None, "options": {}})
     ours, theirs = socket.socketpair()
     ours.close()
     board = Board()
     child = os.fork()
     if child == 0:
-        run_job(order, IDLE, theirs.fileno(), board, Slot(board.take_slot(), None), spawner)
+        run_job(order, body, theirs.fileno(), board, Slot(board.take_slot(), None), spawner)
     theirs.close()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -52,6 +52,7 @@ def test_a_job_whose_supervisor_is_gone_does_not_run(tmp_path: Path) -> None:
     """It waits for go, and gets an end of file."""
     assert 1 == run_in_fork(tmp_path / "log", spawner=os.getpid())
     assert "" == (tmp_path / "log" / "job.log").read_text()
+    assert not (tmp_path / "entered").exists()
 
 
 def test_a_job_that_cannot_open_its_log_says_why(tmp_path: Path) -> None:
