@@ -36,7 +36,7 @@ TEST_TOOLS = (
     "coverage[toml]>=7.10",
     "jsonschema>=4.18",
     "prometheus_client>=0.20",
-    "textual>=1",
+    "textual>=6",
 )
 
 

@@ -184,6 +184,27 @@ def shorten(text: str, limit: int) -> str:
     return kept + "…"
 
 
+def wrapped(lines: Iterable[str]) -> Iterable[str]:
+    """*lines* broken between words where the terminal would break them anywhere; a pipe gets them whole."""
+    import textwrap  # noqa: PLC0415 - not every command has sentences
+
+    limit = width()
+    for line in lines:
+        if len(line) <= limit:
+            yield line
+            continue
+        margin = line[: len(line) - len(line.lstrip())]
+        yield from textwrap.wrap(
+            line,
+            limit,
+            initial_indent="",
+            subsequent_indent=margin,
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+
+
 def table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],

@@ -228,7 +228,13 @@ def _describe(error: BaseException) -> dict[str, JSON]:
 
 
 def _print_traceback(error: BaseException) -> None:
-    """The handler's own frames, into the job's log; ours, the first, would only be in the way."""
+    """The handler's own frames, into the job's log; ours, the first, would only be in the way.
+
+    What is raised on purpose words itself: a step that failed is no mistake in anybody's Python.
+    """
+    if isinstance(error, AgentsError):
+        sys.stderr.write(f"{error}\n")
+        return
     with contextlib.suppress(Exception):  # a broken __repr__ in the chain
         frames = error.__traceback__ and error.__traceback__.tb_next
         traceback.print_exception(type(error), error, frames)

@@ -10,6 +10,7 @@ import click
 from agentsd.cli.framework import current_output, define
 from agentsd.cli.job.reach import Member, tree_of, unkillable, what_a_cancel_hits
 from agentsd.cli.job.waiting import why_waiting
+from agentsd.cli.output import wrapped
 from agentsd.cli.session import find_job, session
 from agentsd.cli.words import ago, took
 from agentsd.errors import ExitCode
@@ -59,7 +60,7 @@ def command(job: str) -> ExitCode:
         "explanation": sentences,
         "processes": [member.to_json() for member in tree],
     }
-    return current_output().result(data, lambda: sentences)
+    return current_output().result(data, lambda: wrapped(sentences))
 
 
 def explain(client: Client, job: AsyncJob, tree: Iterable[Member] = ()) -> Iterable[str]:

@@ -23,10 +23,11 @@ COLORS = ("cyan", "yellow", "green", "magenta", "blue")
 class Merger:
     """Cuts what several files give into whole lines, and writes each with its prefix."""
 
-    def __init__(self, ids: Iterable[str]) -> None:
+    def __init__(self, ids: Iterable[str], steps: Iterable[str] = ()) -> None:
+        """*steps*: names that are known already, so that the lines stand in one column from the beginning."""
         self._colors = {job_id: COLORS[number % len(COLORS)] for number, job_id in enumerate(ids)}
         self._rests: dict[tuple[str, Path], bytes] = {}
-        self._space = len(Path(logs.JOB_LOG).stem)
+        self._space = max(map(len, (Path(logs.JOB_LOG).stem, *steps)))
 
     def take(self, job_id: str, path: Path, data: bytes) -> None:
         """Write the whole lines; what is left of the last one waits for its end."""
@@ -76,7 +77,8 @@ def show_merged(
         )
     )
     if output.is_table:
-        merger = Merger(ids)
+        steps = (path.stem for place in directories.values() for path in choose(place))
+        merger = Merger(ids, steps)
         for piece in pieces:
             merger.take(*piece)
             if not follow:

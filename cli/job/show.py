@@ -8,16 +8,18 @@ import click
 
 from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import json_text, paint, pairs
+from agentsd.cli.plan.results import change_words
 from agentsd.cli.progress import step_lines, steps_of
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import job_object, parsed, progress_of
 from agentsd.cli.words import STATE_STYLES, ago, seconds_between, took
 from agentsd.errors import ExitCode
-from agentsd.model import JSON, AsyncJob, JobEvent
+from agentsd.model import JSON, AsyncJob, JobEvent, Phase
 from agentsd.store.logs import last_text
 from agentsd.store.units import format_bytes, format_seconds
 
 LAST_LINES = 10
+RESULT_LINES = 20
 SAID_ELSEWHERE = frozenset({"last_lines", "stack", "requested", "error", "exit_code", "signal"})
 """Details of events that the rest of the page shows."""
 
@@ -40,12 +42,24 @@ def describe(job: AsyncJob, events: Iterable[JobEvent], last: list[str]) -> Iter
     if steps:
         yield from ("", paint("Steps", "bold"), *steps)
     if job.result is not None:
-        yield from ("", paint("Result", "bold"), *json_text(parsed(job.result), indent=True).splitlines())
+        yield from ("", paint("Result", "bold"), *_result(job))
     yield from ("", paint("History", "bold"))
     for event in events:
         yield from event_lines(event, job.created_at)
     if last:
         yield from ("", paint("Last output", "bold"), *(f"  {line}" for line in last))
+
+
+def _result(job: AsyncJob) -> Iterable[str]:
+    """The result as JSON, as much of it as leaves the rest in sight; of a plan only what it changed."""
+    result = parsed(job.result)
+    if job.phase in set(Phase) and isinstance(result, dict) and "files" in result:
+        yield f"  changed: {change_words(result)}"  # pyright: ignore[reportUnknownArgumentType]
+        return
+    lines = json_text(result, indent=True).splitlines()
+    yield from lines[:RESULT_LINES]
+    if len(lines) > RESULT_LINES:
+        yield f"… {len(lines) - RESULT_LINES} more lines: agents job show {job.job_id} --format json"
 
 
 def _facts(job: AsyncJob) -> Iterable[tuple[str, str]]:
@@ -89,7 +103,7 @@ def event_lines(event: JobEvent, begin: str) -> Iterable[str]:
     move = event.to_status or event.from_status or ""
     if event.from_status == event.to_status:
         move = str(event.detail.get("requested", event.detail.get("event", "noted")))
-    yield f"  {paint(event.at, 'dim')}  {_after(begin, event.at)}  {move}{reason}  by {event.by}, pid {event.pid}"
+    yield f"  {paint(_clock(event.at), 'dim')}  {_after(begin, event.at)}  {move}{reason}  by {event.by}, pid {event.pid}"
     for name, value in event.detail.items():
         if name == "ladder" and isinstance(value, list):
             yield from _ladder(begin, value)  # pyright: ignore[reportUnknownArgumentType]
@@ -101,7 +115,12 @@ def _ladder(begin: str, stages: Iterable[Mapping[str, JSON]]) -> Iterable[str]:
     """What was done to end the job, a line for each stage."""
     for stage in stages:
         at = str(stage.get("at", ""))
-        yield f"  {paint(at, 'dim')}  {_after(begin, at)}    {stage.get('stage')}"
+        yield f"  {paint(_clock(at), 'dim')}  {_after(begin, at)}    {stage.get('stage')}"
+
+
+def _clock(at: str) -> str:
+    """The time of day of an RFC 3339 time, in UTC; the date stands above the history."""
+    return f"{at[11:23]}Z"
 
 
 def _after(begin: str, at: str) -> str:

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
-from agentsd.cli.output import printable
+from agentsd.cli.output import printable, shorten
 from agentsd.cli.top.snapshot import Snapshot, look
 from agentsd.cli.words import STATE_STYLES, ago, took, why
 from agentsd.errors import AgentsError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
 
 HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK", "PROCS", "CPU", "RSS")
+ID_ROOM = 9
+"""Columns of an id in the table: its end, so that all of the table fits 80 columns."""
 LOG_LINES = 200
 """Lines of the selected job's output that are read; the screen shows the last that fit."""
 
@@ -67,8 +69,8 @@ class Top(App[None]):
     #workers { height: auto; max-height: 6; }
     #jobs { height: 1fr; }
     #below { height: auto; }
-    #tree { height: auto; max-height: 9; border-top: solid $primary; }
-    #log { height: 8; border-top: solid $primary; }
+    #tree { height: auto; max-height: 9; border-top: solid $primary; text-wrap: nowrap; text-overflow: ellipsis; }
+    #log { height: 8; border-top: solid $primary; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self, client: Client, *, every: float) -> None:
@@ -144,13 +146,18 @@ class Top(App[None]):
         number, share, memory = self.seen.usage(job.job_id)
         status = Text(job.status, style=STATE_STYLES.get(job.status, ""))
         use = (str(number), f"{share:.0f} %", format_bytes(memory)) if number else ("", "", "")
-        left = [Text(job.job_id), Text(printable(job.phase)), status, Text(printable(why(job)))]
+        left = [
+            Text(shorten(job.job_id, ID_ROOM)),
+            Text(printable(job.phase)),
+            status,
+            Text(printable(why(job))),
+        ]
         return left + [Text(cell, justify="right") for cell in (ago(job.created_at), took(job), *use)]
 
     def _draw_below(self) -> None:
         """The processes and the output of the job that the cursor is on."""
         job = self.chosen()
-        tree, log = Text(no_wrap=True, overflow="ellipsis"), Text(no_wrap=True, overflow="ellipsis")
+        tree, log = Text(), Text()
         for each in self.seen.tree(job.job_id if job else None):
             used = f"{self.seen.cpu.get(each.pid, 0.0):4.0f} %  {format_bytes(each.rss_bytes):>10}"
             age = format_seconds(round(each.age_s))

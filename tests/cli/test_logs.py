@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from support.agents import Agents
@@ -32,7 +33,11 @@ def test_lines_of_several_jobs_begin_with_whose_they_are(agents: Agents, home: H
     write(home, two, "01-build.log", "made\n")
     said = agents("job", "logs", one, two).out.splitlines()
 
-    assert said == [f"{one[-6:]} job | first", f"{one[-6:]} job | last", f"{two[-6:]} 01-build | made"]
+    assert said == [
+        f"{one[-6:]} job      | first",
+        f"{one[-6:]} job      | last",
+        f"{two[-6:]} 01-build | made",
+    ]
     data = agents.ask("job", "logs", one, two)
     assert [[file["file"] for file in job["files"]] for job in data["jobs"]] == [
         ["job.log"],
@@ -89,8 +94,6 @@ def test_several_jobs_are_followed_until_all_have_ended(
 
 def test_a_line_is_written_when_it_is_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Two jobs that write at once do not mix within a line."""
-    from pathlib import Path  # noqa: PLC0415
-
     merger = Merger(["J" * 26, "K" * 26])
     merger.take("J" * 26, Path("job.log"), b"be")
     merger.take("K" * 26, Path("job.log"), b"other\n")
@@ -162,3 +165,27 @@ def test_waiting_draws_its_line_again_as_time_goes_by(
         in agents("job", "wait", agents.enqueue("sleep", {"seconds": 600}), "--timeout", "0.2").err
     )
     agents("job", "cancel", "--all", "--wait")
+
+
+def test_a_long_result_leaves_the_rest_in_sight(agents: Agents, worker: Supervisor) -> None:
+    """And says where all of it is; of a plan only what it changed is said."""
+    job = agents.enqueue("echo", list(range(100)))
+    agents("job", "wait", job)
+    shown = agents("job", "show", job).out
+
+    assert f"… 82 more lines: agents job show {job} --format json" in shown
+    assert "History" in shown
+
+
+def test_a_step_that_fails_shows_no_python(agents: Agents, project: Path) -> None:
+    """Neither in the output nor in what is said of the job: it is no mistake in anybody's Python."""
+    (project / "plan.yaml").write_text("name: fail\nsteps:\n  - {name: test, run: 'echo oh no; exit 3'}\n")
+    plan = agents("plan", "create", "plan.yaml").out.strip()
+    assert agents("plan", "execute", plan).code == 1
+    job = agents.ask("plan", "status", plan)["job"]["job_id"]
+
+    for words in (("job", "show"), ("job", "logs"), ("job", "explain")):
+        said = agents(*words, job).out
+        assert "Traceback" not in said
+        assert "oh no" in said
+    assert "changed: nothing" in agents("job", "show", job).out

@@ -146,3 +146,17 @@ def test_the_board_is_redrawn_in_place(
 
     assert "\x1b[1A" in capsys.readouterr().out
     assert took(job) == "-"
+
+
+def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, and an indented one stays indented; an id is never broken, and a pipe gets all of it."""
+    long = "    " + "word " * 5 + "01JABCDEFGHJKMNPQRSTVWXYZ0"
+    monkeypatch.setenv("COLUMNS", "24")
+    assert list(output.wrapped(["short", long])) == [
+        "short",
+        "    word word word word",
+        "    word",
+        "    01JABCDEFGHJKMNPQRSTVWXYZ0",
+    ]
+    monkeypatch.delenv("COLUMNS")
+    assert list(output.wrapped([long])) == [long]

@@ -33,10 +33,10 @@ class Tmux:
         done = self._home.root / "done"
         done.unlink(missing_ok=True)
         shell = f"{AGENTS} {' '.join(words)}; echo $? > {done}.new; mv {done}.new {done}; read stay"
-        self("new-session", "-d", "-x", "80", "-y", "24", shell)
+        self("new-session", "-d", "-s", "screen", "-x", "80", "-y", "24", shell)
         eventually(done.exists, 30, "the command has ended")
-        lines = self("capture-pane", "-p", "-J").rstrip().splitlines()
-        self("kill-session")
+        lines = self("capture-pane", "-t", "screen", "-p", "-J").rstrip().splitlines()
+        self("kill-session", "-t", "screen")
         return lines
 
 
@@ -46,6 +46,8 @@ def tmux(home: Home) -> Iterator[Tmux]:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
     terminal = Tmux(home)
+    # A session that stays: with its last session the server ends, just when the next one would begin.
+    terminal("new-session", "-d", "-s", "stay", "read stay")
     yield terminal
     subprocess.run(["tmux", "-S", str(home.root / "tmux"), "kill-server"], capture_output=True, check=False)
 
