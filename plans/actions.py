@@ -57,7 +57,10 @@ class Outcome:
 
 
 def perform(run: RunTool, step: Step, place: Place) -> Outcome:
-    """Carry out *step* once; *run* runs its tool. Only cancellation raises (JobCancelled); whatever else goes wrong is an outcome."""
+    """Carry out *step* once; *run* runs its tool.
+
+    Only cancellation raises (JobCancelled); whatever else goes wrong is an outcome.
+    """
     try:
         folder = _inside(place.root, place.root / (step.working_directory or "."))
         if not folder.is_dir():

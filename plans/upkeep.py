@@ -68,7 +68,8 @@ def discard(
     """Throw away a plan's sandboxes, snapshots and journal; works when project or sandbox are gone.
 
     *settle* stores that the plan is discarded. It is called when the sandboxes are gone and the result is not:
-    killed before it, the plan is as it was; killed after it, discarding it again takes away the rest. ConflictError while an apply is half done, SandboxError if a sandbox is in use.
+    killed before it, the plan is as it was; killed after it, discarding it again takes away the rest.
+    ConflictError while an apply is half done, SandboxError if a sandbox is in use.
     """
     if journal.unfinished(state_root, plan_id):
         raise ConflictError(f"Plan {plan_id} is half applied. Apply it again or revert it, then discard it.")

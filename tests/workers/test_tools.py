@@ -14,7 +14,9 @@ import pytest
 from support.patience import eventually
 
 from agentsd.errors import JobCancelled
+from agentsd.testing import job_context
 from agentsd.workers import kernel
+from agentsd.workers.context import TIDY_SHARE
 from agentsd.workers.sweep import sweep
 from agentsd.workers.token import CancellationToken
 from agentsd.workers.tools import ToolResult, run_tool
@@ -254,3 +256,26 @@ def test_a_sweep_gives_up_at_its_limit() -> None:
         assert sweep((), 5.0)
 
     assert 0 == in_job(body)
+
+
+def test_a_last_tool_runs_under_a_token_that_is_set_until_the_grace_is_used_up(tmp_path: Path) -> None:
+    """It gets three quarters of the grace, its own end included; then none is begun any more."""
+    token = CancellationToken()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        token.install()
+        with job_context(token=token) as job:
+            signal.raise_signal(signal.SIGTERM)
+            with pytest.raises(JobCancelled):
+                job.run(["true"])
+            assert job.run_last(["touch", str(tmp_path / "tidied")]).ok
+            job.grace = (token.age + 2.0) / TIDY_SHARE
+            ended = job.run_last(["sleep", "60"])
+            job.grace = 0.0
+            with pytest.raises(JobCancelled):
+                job.run_last(["true"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert (tmp_path / "tidied").exists()
+    assert (ended.timed_out, token.age > 0) == (True, True)
