@@ -229,11 +229,12 @@ class Client:
         """Wait until a job has ended; follows the successors that a worker queues by itself.
 
         *on_change* is called with the job whenever it looks different. Raises WaitTimeoutError after
-        *timeout* seconds, NotFoundError.
+        *timeout* seconds, NotFoundError, StoreError if the store was moved, deleted or replaced meanwhile.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         pause, seen = _FIRST_PAUSE, None
         while True:
+            self.db.refuse_ghost()
             job = self._latest(jobs.get(self.db, job_id))
             if job != seen:
                 seen, pause = job, _FIRST_PAUSE

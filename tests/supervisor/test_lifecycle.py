@@ -563,7 +563,7 @@ def test_a_store_that_cannot_be_written_loses_no_result(
     assert [Reason.COMPLETED, Reason.TIMEOUT] == [end_of(client, found).reason for found in (job, slow)]
 
 
-@pytest.mark.parametrize("how", ["deleted", "replaced", "without its log"])
+@pytest.mark.parametrize("how", ["deleted", "replaced", "without its log", "without its index"])
 def test_a_store_that_is_gone_ends_the_worker(
     client: Client, home: Home, begin: Begin, start: Start, how: str
 ) -> None:
@@ -571,7 +571,8 @@ def test_a_store_that_is_gone_ends_the_worker(
     supervisor = start(job_ttl="1 s")
     job = begin("tree", STUBBORN, progress=True)
     copy = home.state.database.read_bytes()
-    (client.db.log if how == "without its log" else home.state.database).unlink()
+    ends = {"without its log": "-wal", "without its index": "-shm"}
+    home.state.database.with_name(f"agents.db{ends.get(how, '')}").unlink()
     if how == "replaced":
         home.state.database.write_bytes(copy)
 

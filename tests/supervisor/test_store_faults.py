@@ -155,6 +155,21 @@ def test_a_damaged_page_is_found_before_any_job_runs(
     assert "damaged" in looked.stdout
 
 
+# -- files that are not there any more ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", ["agents.db", "agents.db-wal", "agents.db-shm"])
+def test_a_client_acknowledges_nothing_that_nobody_finds(home: Home, client: Client, which: str) -> None:
+    """What it would write after a file was deleted goes to a ghost; who waits learns of it, too."""
+    job = client.enqueue("noop")
+    home.state.database.with_name(which).unlink()
+
+    with pytest.raises(StoreError, match=f"{which} was moved, deleted or replaced"):
+        client.enqueue("noop")
+    with pytest.raises(StoreError, match="moved, deleted or replaced"):
+        client.wait(job.job_id, timeout=20)
+
+
 # -- others that hold the store -----------------------------------------------------------------------------
 
 
