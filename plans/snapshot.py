@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Sequence
@@ -57,11 +58,29 @@ def seeded(git: Git, seed: Path, otherwise: str, folder: Path) -> Git:
     private = git.using(index=folder / "index")
     with suppress(OSError):
         shutil.copy2(seed, folder / "index")
-    if private.call("ls-files", "--stage", "-z", ok=range(256)).returncode:
+    listed = private.call("ls-files", "-v", "-z", ok=range(256))
+    if listed.returncode:
         (folder / "index").unlink(missing_ok=True)
+    else:
+        _look_again(private, listed.stdout)
     if not (folder / "index").exists() and private.maybe("rev-parse", "--quiet", "--verify", otherwise):
         private.call("read-tree", otherwise)
     return private
+
+
+def _look_again(git: Git, listed: bytes) -> None:
+    """Take the marks away that keep git from looking at files that are there; *listed* is ``ls-files -v -z``.
+
+    Many people keep local settings behind such a mark. An apply that took the committed file for what is there would
+    overwrite them.
+    """
+    lines = [os.fsdecode(line) for line in listed.split(b"\0") if line]
+    unchanged = [line[2:] for line in lines if line[0].islower()]
+    skipped = [line[2:] for line in lines if line[0] in "Ss"]
+    for mark, names in (("assume-unchanged", unchanged), ("skip-worktree", skipped)):
+        there = [name for name in names if os.path.lexists(git.cwd / name)]
+        if there:
+            git.call("update-index", f"--no-{mark}", "-z", "--stdin", stdin=nul_separated(there))
 
 
 def record(

@@ -1010,3 +1010,26 @@ def test_two_state_directories_take_turns_in_one_repository(lab: Lab) -> None:
     for state, name in sorted(applied, key=lambda each: -journal.applied_path(*each).stat().st_mtime_ns):
         revert(state, name)
     assert tree(lab) == before
+
+
+@pytest.mark.parametrize("mark", ["--skip-worktree", "--assume-unchanged"])
+def test_what_git_was_told_not_to_look_at_is_not_overwritten(lab: Lab, mark: str) -> None:
+    """People keep local settings in a committed file behind such a mark: `git add` passes over them."""
+    lab.write({"settings": "".join(f"{number}\n" for number in range(9)), "other": "other\n"})
+    lab.commit()
+    lab.git("update-index", mark, "settings", "other")
+    lab.write({"settings": "local\n" + lab.read("settings")})
+    (lab.project / "other").unlink()
+    before = lab.untouchables()
+    plan = lab.shell("head -1 settings > seen; echo end >> settings")
+    result = lab.execute(plan)
+
+    lab.apply(plan, result)
+
+    assert lab.read("seen") == "local\n"
+    assert lab.read("settings") == "local\n" + "".join(f"{number}\n" for number in range(9)) + "end\n"
+    assert not (lab.project / "other").exists()
+    assert lab.untouchables() == before
+    revert(lab.state, "PLAN")
+    assert lab.read("settings").startswith("local\n0\n")
+    assert "end" not in lab.read("settings")
