@@ -74,7 +74,7 @@ def stories(draw: st.DrawFn) -> Story:
     return Story(
         base=draw(st.dictionaries(names, LINES, max_size=6)),
         before=edits([*WRITES, *INDEX, *HISTORY], 5),
-        plan=edits([*WRITES, *WRITES, "commit"], 5),
+        plan=edits([*WRITES, *WRITES, "commit", "branch", "stash", "pop"], 5),
         user=edits([*WRITES, *WRITES, *INDEX, *HISTORY], 4),
         strategy=draw(st.sampled_from(["worktree", "worktree", "clone"])),
         kills=draw(kills()),
