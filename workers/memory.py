@@ -7,14 +7,15 @@ worker's group or of the machine that has risen just before makes it likely.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 from agentsd.workers.cgroup import NoGroupError, counted, group_of
 
-LOOKS = 5
-"""How many looks back a rise still counts: a process with much memory takes its time to die."""
+RECENT = 3.0
+"""Seconds for which a rise counts: a process with much memory takes its time to die."""
 _V1 = Path("/sys/fs/cgroup/memory")
 _MACHINE = Path("/proc/vmstat")
 
@@ -24,20 +25,26 @@ class OutOfMemoryWatch:
 
     def __init__(self) -> None:
         self._files = {path: words for path, words in _counters() if path.exists()}
-        self._looks: deque[dict[Path, int | None]] = deque(maxlen=LOOKS)
-        self.look()
+        self._looks: deque[tuple[float, dict[Path, int | None]]] = deque()
 
     def look(self) -> None:
         """Remember how the counters stand."""
-        self._looks.append({path: counted(path) for path in self._files})
+        self._forget_old()
+        self._looks.append((time.monotonic(), {path: counted(path) for path in self._files}))
 
     def suspicion(self) -> str:
         """Where memory ran out just now; empty if nowhere."""
+        self._forget_old()
         return next((words for path, words in self._files.items() if self._has_risen(path)), "")
+
+    def _forget_old(self) -> None:
+        """What rose long ago, while nothing ran, explains no death now."""
+        while self._looks and self._looks[0][0] < time.monotonic() - RECENT:
+            self._looks.popleft()
 
     def _has_risen(self, path: Path) -> bool:
         """Against the oldest look; a counter that could not be read, then or now, proves nothing."""
-        before, now = self._looks[0][path], counted(path)
+        before, now = self._looks[0][1][path] if self._looks else None, counted(path)
         return before is not None and now is not None and now > before
 
 

@@ -34,8 +34,8 @@ from agentsd.workers.sweeper import Sweeper
 from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
-MEMORY_LOOK = 0.5
-"""Seconds between looks at the kernel's counters of processes that it killed for want of memory."""
+MEMORY_LOOK = 0.4
+"""Seconds at least between looks at the kernel's counters of processes that it killed for want of memory."""
 _ALL_SIGNALS = signal.valid_signals()
 
 
@@ -148,7 +148,6 @@ class Spawner:
         now = time.monotonic()
         moments = [leader.due for leader in self._leaders.values() if leader.due is not None]
         if self._leaders:
-            moments.append(self._next_memory_look)
             moments += [leader.output.due for leader in self._leaders.values() if leader.exit is None]
         if (patience := self._sweeper.patience()) is not None:
             moments.append(now + patience)
@@ -186,15 +185,16 @@ class Spawner:
         for leader in self._leaders.values():
             leader.tick(now)
         self._limit_output([leader for leader in self._leaders.values() if leader.exit is None], now)
-        if self._leaders and now >= self._next_memory_look:
-            self._next_memory_look = now + MEMORY_LOOK
-            self._memory.look()
 
     def _limit_output(self, leaders: list[Leader], now: float) -> None:
-        if any(now >= leader.output.due for leader in leaders):
-            for leader in leaders:
-                if now >= leader.output.may and leader.output.look():
-                    leader.end("output_limit", leader.order.grace)
+        if not any(now >= leader.output.due for leader in leaders):
+            return
+        for leader in leaders:
+            if now >= leader.output.may and leader.output.look():
+                leader.end("output_limit", leader.order.grace)
+        if now >= self._next_memory_look:  # no wake-up of its own
+            self._next_memory_look = now + MEMORY_LOOK
+            self._memory.look()
 
     def _sweep(self) -> None:
         """End what dead jobs left behind; a job has ended only when nothing is left."""

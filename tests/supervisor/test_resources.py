@@ -20,6 +20,7 @@ from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
 from agentsd.workers.cgroup import counted
+from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.output import OutputWatch
 
 Start = Callable[..., Supervisor]
@@ -134,6 +135,29 @@ def test_a_count_of_the_jobs_own_group_is_certain(tmp_path: Path) -> None:
     assert ending.detail["oom_kills"] == 2
     assert "because the memory of its group was used up. Its process had 1.0 MiB" in (ending.error or "")
     assert counted(tmp_path / "nowhere") is None
+
+
+def test_what_ran_out_long_ago_explains_no_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rise counts for three seconds; what could not be read, then or now, counts for nothing."""
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 1\n")
+    watch = OutOfMemoryWatch()
+    watch._files = {counter: "there"}  # pyright: ignore[reportPrivateUsage]
+    clock = [100.0]
+    monkeypatch.setattr("agentsd.workers.memory.time.monotonic", lambda: clock[0])
+    assert watch.suspicion() == ""
+    watch.look()
+    assert watch.suspicion() == ""
+    counter.write_text("oom_kill 2\n")
+    assert watch.suspicion() == "there"
+    clock[0] += 2.9
+    assert watch.suspicion() == "there"
+    clock[0] += 0.2
+    assert watch.suspicion() == ""
+    counter.unlink()
+    watch.look()
+    counter.write_text("oom_kill 2\n")
+    assert watch.suspicion() == ""
 
 
 # -- limits -----------------------------------------------------------------------------------------
