@@ -26,8 +26,7 @@ def make(repository: Repository, git_dir: Path, head: str, index: Path) -> None:
     """Make *git_dir*, detached at *head*, for the work tree around it that *index* describes. GitError, OSError."""
     for folder in _FOLDERS:
         (git_dir / folder).mkdir(parents=True)
-    lenders = _lenders(repository.common_dir / "objects")
-    (git_dir / "objects/info/alternates").write_bytes(b"".join(_alternate(each) for each in lenders))
+    (git_dir / "objects/info/alternates").write_bytes(_alternate(repository.common_dir / "objects"))
     for source, names in ((repository.common_dir, _COMMON_FILES), (repository.git_dir, _OWN_FILES)):
         for name in names:
             with suppress(FileNotFoundError):
@@ -56,26 +55,8 @@ def _copy_refs(repository: Repository, git_dir: Path) -> None:
     (git_dir / "packed-refs").write_bytes(b"\n".join([b"# pack-refs with: sorted ", *lines, b""]))
 
 
-def _lenders(objects: Path) -> list[Path]:
-    """*objects* and every object folder that it borrows from itself.
-
-    All of them are named, because git follows borrowing from a borrower only a few steps deep.
-    """
-    found: list[Path] = []
-    waiting = [objects]
-    while waiting:
-        folder = waiting.pop(0)
-        if folder in found:
-            continue
-        found.append(folder)
-        with suppress(OSError):
-            lines = (folder / "info/alternates").read_bytes().splitlines()
-            waiting += [Path(folder, os.fsdecode(line)) for line in lines if line and line[:1] not in b'#"']
-    return found
-
-
 def _alternate(folder: Path) -> bytes:
-    """A line of ``objects/info/alternates``; git reads a quoted one as C would."""
+    """A line of ``objects/info/alternates``; git reads a quoted one as C would. What it borrows itself, git follows."""
     path = os.fsencode(folder)
     if b"\n" in path:
         escaped = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
