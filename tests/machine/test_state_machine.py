@@ -31,7 +31,7 @@ from agentsd.model import PAYLOAD_VERSION, Phase, PlanRow, PlanState
 from agentsd.store import cancel, jobs, plans, retention, steering
 from agentsd.store.jobs import NewJob
 
-EXAMPLES = int(os.environ.get("AGENTSD_MACHINE_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("AGENTSD_MACHINE_EXAMPLES", "80"))
 STEPS = int(os.environ.get("AGENTSD_MACHINE_STEPS", "50"))
 STAGES = (Stage.generate,) if os.environ.get("AGENTSD_MACHINE_QUICK") else tuple(Stage)
 """Quick: a failure is enough, no smaller one is looked for."""
@@ -208,6 +208,7 @@ class Jobs(RuleBasedStateMachine):
         """Which outlives it, unless somebody sweeps."""
         spawner, job = one_of(list(self.world.running()), pick)
         spawner.leave_daemon(job)
+        self.world.look()
 
     # -- fate -----------------------------------------------------------------------------------------
 

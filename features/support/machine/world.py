@@ -151,8 +151,9 @@ class World:
         assert mutex.try_acquire()
         self.live(seconds)
         mutex.close()
-        for watched in self.watched.values():
-            watched.awake_since = self.clocks.monotonic()
+        if seconds > TTL:  # what was seen in it is void, up to the last look before it ended
+            for watched in self.watched.values():
+                watched.awake_since = max(watched.awake_since, self.clocks.monotonic() - TTL / 4)
         for job in well:
             assert job.cause or self.bodies.is_alive(job.pid), (
                 f"{job} was killed, but its supervisor was well"
@@ -216,10 +217,12 @@ class World:
         for spawner in self.spawners:
             spawner.fails_to_fork = False
         heir = self.start_worker()
-        for _ in range(60):
+        self.live(TTL / 2)
+        self.live_unwritable(1.5 * TTL)
+        for number in range(60):
             self.live(TTL / 2)
-            for spawner, job in list(self.running()):
-                spawner.end_handler(job, "result")
+            for spawner, job in list(self.running()):  # first everything fails, until no attempt is left
+                spawner.end_handler(job, "crash" if number < 2 * MAX_ATTEMPTS else "result")
             if self._all_has_ended():
                 break
         assert self._all_has_ended(), [row for row in self.audit.rows.values() if row.status not in TERMINAL]
