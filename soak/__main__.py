@@ -1,4 +1,4 @@
-"""``python -m soak [--minutes N] [--seed N] [--json FILE]``: exits with 1 if a promise is broken or something grew."""
+"""``python -m soak [--minutes N] [--jobs N] [--seed N] [--json FILE]``: 1 if a promise is broken or something grew."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import sqlite3
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +22,8 @@ from support.home import Home
 from support.patience import eventually
 
 from agentsd import Client
+from agentsd.store.bulk import enqueue_all
+from agentsd.store.jobs import NewJob
 from soak import promises
 from soak.chaos import Chaos
 from soak.load import Load
@@ -27,14 +31,24 @@ from soak.samples import Sample
 
 PAUSE = 0.5
 """Mean seconds between two blows."""
-MAY_GROW = {"rss": 4.0, "descriptors": 0, "threads": 0, "zombies": 0, "wal": 70.0, "latency": 10.0}
-"""How much more there may be at the end than at the start: MB, pieces, milliseconds. The log's own limit is 64 MiB."""
+LOOK_EVERY = 30.0
+"""Seconds between looks while it goes on."""
+SHARE = 500
+"""Jobs that are queued at once in the second stage."""
+MAY_GROW = {
+    "rss": 4.0, "pss": 4.0, "descriptors": 0, "threads": 0, "zombies": 0, "wal": 70.0, "files": 0, "latency": 25.0,
+}  # fmt: skip
+"""How much more there may be at the end than at the start: MB, pieces, milliseconds.
+
+The write-ahead log's own limit is 64 MiB; a machine with other work to do adds milliseconds of its own.
+"""
 
 
 def main() -> int:
     """Run, look, and say what was found."""
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--jobs", type=int, default=10_000, help="that run afterwards, undisturbed")
     parser.add_argument("--seed", type=int, default=None, help="of the chance, to run the same again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     wish = parser.parse_args()
@@ -44,7 +58,7 @@ def main() -> int:
     home.set("async.shutdown_grace", 1)
     try:
         with home.connect() as client:
-            found = soak(home, client, random.Random(seed), wish.minutes * 60)  # noqa: S311 - to repeat a run
+            found = soak(home, client, random.Random(seed), wish.minutes * 60, wish.jobs)  # noqa: S311 - to repeat a run
     finally:
         home.remove()
     report = {"about": _about(seed, wish.minutes), **found}
@@ -54,36 +68,63 @@ def main() -> int:
     return 1 if report["broken"] or report["grown"] else 0
 
 
-def soak(home: Home, client: Client, chance: random.Random, seconds: float) -> dict[str, object]:
+def soak(home: Home, client: Client, chance: random.Random, seconds: float, many: int) -> dict[str, object]:
     """Everything between the start of two supervisors and the look at what they left."""
     load = Load(client, home, chance)
     chaos = Chaos(home, client, chance)
     try:
         load.warm_up()
         before = Sample.take(home, client, chaos.steady)
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            load.fill()
-            chaos.strike()
-            chaos.revive()
-            time.sleep(chance.uniform(0, 2 * PAUSE))
+        between = list(_storm(home, client, chance, load, chaos, seconds))
         eventually(lambda: not _active(client), 120, lambda: f"the queue runs empty: {_active(client)}")
         after = Sample.take(home, client, chaos.steady)
+        chaos.victim.stop()
+        _run_many(client, load, many)
+        later = Sample.take(home, client, chaos.steady)
     finally:
         chaos.end()
     ends = Counter(
         dict(client.db.read("SELECT status || ' ' || reason, count(*) FROM async_jobs GROUP BY 1"))
     )
-    first, last = asdict(before), asdict(after)
+    looks = {name: asdict(look) for name, look in (("before", before), ("after", after), ("later", later))}
     return {
         "jobs": len(load.accepted),
         "blows": dict(chaos.done),
         "ends": dict(ends),
-        "before": first,
-        "after": last,
-        "grown": [name for name, more in MAY_GROW.items() if last[name] - first[name] > more],
+        **looks,
+        "between": [asdict(look) for look in between],
+        "grown": [*_grown(looks["before"], looks["after"]), *_grown(looks["after"], looks["later"])],
         "broken": promises.broken(home, client, load),
     }
+
+
+def _storm(
+    home: Home, client: Client, chance: random.Random, load: Load, chaos: Chaos, seconds: float
+) -> Iterator[Sample]:
+    """Work and blows for so long; yields a look every now and then."""
+    until = time.monotonic() + seconds
+    look_at = time.monotonic()
+    while (now := time.monotonic()) < until:
+        load.fill()
+        chaos.strike()
+        chaos.revive()
+        if now >= look_at:
+            look_at = now + LOOK_EVERY
+            yield Sample.take(home, client, chaos.steady, probe=False)
+        time.sleep(chance.uniform(0, 2 * PAUSE))
+
+
+def _run_many(client: Client, load: Load, many: int) -> None:
+    """Thousands of small jobs, through the one supervisor that is left."""
+    for begin in range(0, many, SHARE):
+        new = [NewJob(phase="noop") for _ in range(min(SHARE, many - begin))]
+        for job, _ in enqueue_all(client.db, new):
+            load.accepted[job.job_id] = ""
+        eventually(lambda: not _active(client), 300, "a share has run")
+
+
+def _grown(first: Mapping[str, float], last: Mapping[str, float]) -> list[str]:
+    return [name for name, more in MAY_GROW.items() if last[name] - first[name] > more]
 
 
 def _active(client: Client) -> list[tuple[str, str]]:
@@ -101,17 +142,15 @@ def _about(seed: int, minutes: float) -> dict[str, str]:
     }
 
 
-def _show(report: dict[str, object]) -> None:
+def _show(report: dict[str, Any]) -> None:
     console = Console(width=120)
     console.print(report["about"])
     console.print("jobs acknowledged:", report["jobs"], "blows:", report["blows"])
     console.print("ends:", report["ends"])
-    table = Table("of the steady supervisor", "before", "after", "may grow by")
-    first, last = report["before"], report["after"]
-    assert isinstance(first, dict)
-    assert isinstance(last, dict)
+    looks = ("before", "after", "later")
+    table = Table("of the steady supervisor", *looks, "may grow by")
     for name, more in MAY_GROW.items():
-        table.add_row(name, f"{first[name]:.4g}", f"{last[name]:.4g}", f"{more:g}")
+        table.add_row(name, *(f"{report[look][name]:.4g}" for look in looks), f"{more:g}")
     console.print(table)
     console.print("grown:", report["grown"] or "nothing", "- broken promises:", report["broken"] or "none")
 
