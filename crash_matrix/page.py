@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from support.patience import PATIENCE
+
 import agentsd
 from crash_matrix.cells import MEANINGS, why_not
 from crash_matrix.play import Finding
@@ -54,7 +56,8 @@ def _circumstances(findings: Sequence[Finding]) -> Iterator[str]:
     yield (
         f"Played on {datetime.now(UTC):%Y-%m-%d}: {len(findings)} lines, {short} fell short. agentsd {agentsd.__version__}, "
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"{platform.system()} {platform.release().partition('-')[0]}, {os.cpu_count()} cores."
+        f"{platform.system()} {platform.release().partition('-')[0]}, {os.cpu_count()} cores, "
+        f"deadlines times {PATIENCE:g}."
     )
 
 
