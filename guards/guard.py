@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIFECYCLE = "tests/supervisor/test_lifecycle.py"
+LIVENESS = "tests/supervisor/test_liveness.py"
 PARTS = "tests/supervisor/test_parts.py"
 DECISIONS = "tests/supervisor/test_decisions.py"
 KERNEL = "tests/supervisor/test_kernel_guards.py"

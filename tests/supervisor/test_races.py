@@ -109,9 +109,19 @@ def test_who_forks_between_judgement_and_burial_is_left_alone(
 @pytest.fixture
 def its_process() -> Iterator[subprocess.Popen[bytes]]:
     """A process that the supervisor's spawner has started, by the marker that it carries."""
-    with subprocess.Popen(("sleep", "600"), env={**os.environ, MARKER: SILENT.worker_id}) as process:
+    environ = {**os.environ, MARKER: SILENT.worker_id}
+    with subprocess.Popen("cat", env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield process
         process.kill()
+
+
+def answers(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it still does what it is asked: one that KILL is on its way to does not."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"there?\n")
+    process.stdin.flush()
+    return process.stdout.readline() == b"there?\n"
 
 
 def test_who_beats_between_judgement_and_kill_is_not_killed(
@@ -126,7 +136,7 @@ def test_who_beats_between_judgement_and_kill_is_not_killed(
     commit(ledger)
     duties._bury(dead, [])  # pyright: ignore[reportPrivateUsage] - what a timer calls
 
-    assert its_process.poll() is None
+    assert answers(its_process)
     assert row(client).ended_at is None
     duties._bury(Dead(row(client), gone=False), [])  # pyright: ignore[reportPrivateUsage]
     assert its_process.wait(10) == -signal.SIGKILL, "who is still silent is killed"
