@@ -204,6 +204,9 @@ class Stage:
                 _signal(pid, signal.SIGCONT)
             else:
                 assert worker is not None
+                # Time for the others to go on without it, as they may until it is dead.
+                time.sleep(HELD / 2)
+                self.processes()
                 self._kill_together(worker)
 
     def _hold(self, worker: Supervisor | None) -> None:

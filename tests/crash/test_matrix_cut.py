@@ -55,7 +55,7 @@ GUARDS = {
         "workers/child.py",
         "    if channel.recv(1) != GO:",
         "    if not channel.fileno():",
-        "run: start.heard = kill (",
+        "run: start.heard = kill both",
         "the handler of job",
     ),
 }
