@@ -48,7 +48,8 @@ def enqueue_hang(context: Context, seconds: int) -> None:
 
 @when("the operator enqueues a job that runs")
 def enqueue_snippet(context: Context) -> None:
-    context.world.enqueue("snippet", {"code": context.text})
+    code = context.text or ""
+    context.world.enqueue("snippet", {"code": code})
 
 
 @when("the operator enqueues a job that is killed by signal 9")

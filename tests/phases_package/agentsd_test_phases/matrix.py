@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 HUGE = 6_000_000
 """Bytes of a huge result."""
-_SLEEP = ["/bin/sleep", "600"]
-_DEAF = {"preexec_fn": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)}
+_DEAF = "trap '' TERM; "
+"""The beginning of a script whose processes ignore being asked to stop."""
 
 
 def work(job: JobContext) -> str:
@@ -46,15 +46,14 @@ def _leave_trace(file: str, job_id: str) -> None:
 
 
 def _child() -> list[int]:
-    return [subprocess.Popen(_SLEEP, **_DEAF).pid]
+    return [subprocess.Popen(["sh", "-c", f"{_DEAF}exec sleep 600"]).pid]
 
 
 def _grandchild() -> list[int]:
     shell = subprocess.Popen(
-        ["sh", "-c", "setsid sleep 600 & echo $!; exec sleep 600 >&-"],
+        ["sh", "-c", f"{_DEAF}setsid sleep 600 & echo $!; exec sleep 600 >&-"],
         stdout=subprocess.PIPE,
         text=True,
-        **_DEAF,
     )
     assert shell.stdout is not None
     return [shell.pid, int(shell.stdout.readline())]
@@ -62,11 +61,10 @@ def _grandchild() -> list[int]:
 
 def _daemon() -> list[int]:
     line = subprocess.run(
-        ["setsid", "sh", "-c", "setsid sleep 600 >&- & echo $!"],
+        ["setsid", "sh", "-c", f"{_DEAF}setsid sleep 600 >&- & echo $!"],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        **_DEAF,
     )
     return [int(line.stdout)]
 
