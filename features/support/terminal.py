@@ -77,6 +77,8 @@ class Terminal:
         """The exit code of the command (128 + n for signal n), once it has ended."""
         eventually(self._has_ended, seconds, lambda: f"the command ended; seen:\n{self.screen}")
         assert self._status is not None
+        # Its last words may not have been read yet. Something that it left behind may keep the terminal open.
+        self._reader.join(1)
         code = os.waitstatus_to_exitcode(self._status)
         return code if code >= 0 else 128 - code
 
