@@ -28,7 +28,11 @@ PYTHON_FILES = (
 COVERAGE_FLOOR = 97.0
 """Per cent of lines, and of branches, that tests have to reach."""
 
+PARALLEL = ("-n", "4", "--dist", "loadfile")
+"""Most tests wait for processes, not for a CPU: four at once take a third of the time on two cores."""
+
 TEST_TOOLS = (
+    "pytest-xdist>=3.6",
     "pytest>=8",
     "pytest-timeout>=2.3",
     "hypothesis>=6.100",
@@ -73,6 +77,7 @@ def unit_tests(session: nox.Session) -> None:
         "-m",
         "not wheel",
         "--durations=10",
+        *PARALLEL,
         *session.posargs,
         env=measured("unit"),
     )
@@ -115,7 +120,7 @@ def minimums(session: nox.Session) -> None:
     """The tests with the oldest dependencies that setup.cfg allows."""
     session.install(str(wheel(session)), "./tests/phases_package", *TEST_TOOLS, *lowest_requirements())
     session.run("pip", "list", silent=False)
-    session.run("pytest", "-q", "-m", "not slow and not wheel", *session.posargs)
+    session.run("pytest", "-q", "-m", "not slow and not wheel", *PARALLEL, *session.posargs)
 
 
 @nox.session

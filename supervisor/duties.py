@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterable
 from typing import Protocol
 
 from agentsd.faults import reach
-from agentsd.model import AsyncJob
+from agentsd.model import AsyncJob, Worker
 from agentsd.store import retention, workers
 from agentsd.store.claims import something_is_queued
 from agentsd.store.database import Database
@@ -158,14 +159,23 @@ class Duties:
         new ones. Who could not look or write itself for a while learns nothing from the silence of others.
         """
         now, patience = time.monotonic(), self._worker.settings.job_ttl / 2
-        if now - min(self._looked_at, self._worker.ledger.beaten_at) > patience:
+        others = workers.list_workers(self._worker.db)
+        if now - self._looked_at > patience:
             self.reaper.forget()
+        elif now - self._worker.ledger.beaten_at > patience:
+            self.reaper.forget(all_but=self._in_the_way(others))
         self._looked_at = now
-        for dead in self.reaper.observe(workers.list_workers(self._worker.db), now):
+        for dead in self.reaper.observe(others, now):
             if dead.worker.worker_id not in self._burying:
                 left = jobs_of(self._worker.db, dead.worker.worker_id)
                 self._burying.add(dead.worker.worker_id)
                 self._bury(dead, left)
+
+    def _in_the_way(self, others: Iterable[Worker]) -> str:
+        """The supervisor that was stopped in a transaction, because of which nobody can write; its silence counts."""
+        holder = self._worker.db.mutex.holder_pid()
+        stopped = (each.worker_id for each in others if each.pid == holder and remnants.is_stopped(each))
+        return next(stopped, "")
 
     def _bury(self, dead: Dead, left: list[AsyncJob], standstill: Standstill | None = None) -> None:
         """One round of a burial. Whatever goes wrong, the dead is judged anew at the next poll, not forgotten."""

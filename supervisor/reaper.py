@@ -48,9 +48,12 @@ class Reaper:
         self.ttl = ttl
         self._seen: dict[str, tuple[int, float]] = {}
 
-    def forget(self) -> None:
-        """This process was not awake: what it has observed proves nothing."""
-        self._seen.clear()
+    def forget(self, *, all_but: str = "") -> None:
+        """This process was not awake, or could not write either: what it has observed proves nothing.
+
+        *all_but* is the supervisor that is known to be why; empty if there is none.
+        """
+        self._seen = {worker_id: seen for worker_id, seen in self._seen.items() if worker_id == all_but}
 
     def observe(self, others: Iterable[Worker], now: float | None = None) -> list[Dead]:
         """Look at the live rows of all supervisors; returns those that are dead."""

@@ -25,7 +25,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     their jobs.
     """
     made = Home()
-    for name in [name for name in os.environ if name.startswith("AGENTS_")]:
+    for name in set(os.environ) - set(made.environ):
         monkeypatch.delenv(name)
     for name, value in made.environ.items():
         monkeypatch.setenv(name, value)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from agentsd.store.paths import StateDir
 
 
+def _is_of_the_caller(name: str) -> bool:
+    """Whether a variable says something of whoever runs the tests: their agentsd, the size of their terminal."""
+    return name.startswith("AGENTS_") or name in ("COLUMNS", "LINES")
+
+
 class Home:
     """Everything that agentsd reads from its surroundings, in a directory that is removed at the end.
 
@@ -25,7 +30,7 @@ class Home:
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="agents-"))
-        self.environ = {name: value for name, value in os.environ.items() if not name.startswith("AGENTS_")}
+        self.environ = {name: value for name, value in os.environ.items() if not _is_of_the_caller(name)}
         self.environ |= {
             "HOME": str(self._directory("home")),
             "XDG_RUNTIME_DIR": str(self._directory("run")),
