@@ -30,8 +30,9 @@ def revert(
 ) -> dict[str, JSON]:
     """Undo the apply of a plan, finished or cut short; running it again after a crash goes on.
 
-    *shield* is held from the first write on: whoever asks to end then is to wait. *settle* stores that the plan is not applied any more. It is called under the repository's lock, after the last
-    file and before the journal is forgotten: killed at any instant, running it again ends the same.
+    *shield* is held from the first write on: whoever asks to end then is to wait. *settle* stores that the plan is
+    not applied any more. It is called under the repository's lock, after the last file and before the journal is
+    forgotten: killed at any instant, running it again ends the same.
     ConflictError if the plan was never applied, ApplyConflictError (and nothing written) if a file was changed since,
     ProjectWriteError if the disk refuses.
     """

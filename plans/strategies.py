@@ -92,7 +92,7 @@ class Clone(Strategy):
     """A repository of its own, of which the project's repository knows nothing."""
 
     def make(self, repository: Repository, box: Sandbox) -> None:
-        """Check the base out and put a git directory beside it."""
+        """Check the base out and put a git directory into it."""
         box.path.mkdir(parents=True)
         check_out(repository, box.path, box.base, box.index)
         private_git.make(repository, box.path / ".git", box.base, box.index)

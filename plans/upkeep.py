@@ -149,12 +149,12 @@ def cleanup(state_root: Path, plans: Mapping[str, PlanFacts], *, dry_run: bool =
 
 
 def _clean(state_root: Path, finding: Finding) -> Finding:
-    if finding.plan_id is None:
-        sandbox.remove_tree(Path(finding.path))
-        return finding
-    box = next(box for box in sandbox.recorded(state_root, finding.plan_id) if box.job_id == finding.job_id)
     try:
-        _remove_kept(state_root, box)
+        if finding.plan_id is None:
+            sandbox.remove_tree(Path(finding.path))
+        else:
+            boxes = sandbox.recorded(state_root, finding.plan_id)
+            _remove_kept(state_root, next(box for box in boxes if box.job_id == finding.job_id))
     except (AgentsError, OSError) as error:
         return replace(finding, removable=False, detail=str(error))
     return finding
@@ -193,6 +193,9 @@ def late_result(state_root: Path, plan_id: str, active_jobs: Iterable[str] = ())
     return None
 
 
-def _old_scratch(state_root: Path) -> list[Path]:
+def _old_scratch(state_root: Path) -> Iterator[Path]:
     oldest = time.time() - _SCRATCH_SECONDS
-    return sorted(path for path in (state_root / "scratch").glob("*") if path.stat().st_mtime < oldest)
+    for path in sorted((state_root / "scratch").glob("*")):
+        with suppress(FileNotFoundError):  # its process has just removed it
+            if path.stat().st_mtime < oldest:
+                yield path

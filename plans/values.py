@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import PurePosixPath
 
@@ -161,7 +162,7 @@ def _read_arguments(source: Source, node: yaml.Node, what: str) -> dict[str, JSO
     arguments = {
         key: budget.read(source, value, f"`{key}` in {what}") for key, _, value in entries(source, node, what)
     }
-    if budget.left < MAX_VALUES and len(repr(arguments)) > MAX_SCRIPT_BYTES:
+    if len(json.dumps(arguments)) > MAX_SCRIPT_BYTES:  # ASCII, and just what the step's one argument will be
         raise source.error(node, f"{what} may have {MAX_SCRIPT_BYTES} bytes", hint="Put them into a file.")
     return arguments
 
@@ -197,7 +198,7 @@ SIZE = Kind(
     "bytes, or such as `2 GiB`",
 )
 SCRIPT = Kind(_read_script, _text(r"(?=[\s\S]*\S)[^\u0000]+", maxLength=MAX_SCRIPT_BYTES), "a shell script")
-IDENT = _read_matching(_IDENT, "letters, digits, - and _, starting with a letter")
+IDENT = _read_matching(_IDENT, "1 to 64 letters, digits, - and _, starting with a letter or _")
 TARGET = _read_matching(_TARGET, "`package.module:function`")
 ARGUMENTS = Kind(_read_arguments, {"type": "object"}, "a mapping of names to values")
 CONDITION = Kind(

@@ -233,7 +233,11 @@ class Database:
 
     @contextlib.contextmanager
     def try_write(self, *, durable: bool = True) -> Generator[Transaction | None]:
-        """Like :meth:`write`, but yields None at once if another process holds the mutex."""
+        """A write transaction if the mutex is free at once; yields None if another process holds it.
+
+        Unlike :meth:`write` it holds no signals back, and SQLite's errors stay as they are: the supervisor's loop, its
+        only caller, takes signals and errors itself.
+        """
         if not self.mutex.try_acquire():
             yield None
             return

@@ -49,8 +49,10 @@ class WriterMutex:
                 look = now + seconds / 10
                 found = self.holder_pid()
                 since, holder = (since, holder) if found == holder else (now, found)
-            if now - since >= seconds or now - begun >= _MOST_TURNS * seconds:
+            if now - since >= seconds:
                 raise StoreBusyError(str(self._path), seconds, self.holder())
+            if now - begun >= _MOST_TURNS * seconds:
+                raise StoreBusyError(str(self._path), _MOST_TURNS * seconds, "one process after another")
             # The jitter keeps waiters that came together from colliding for ever.
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -96,7 +96,7 @@ class Ledger:
         if written.beaten:
             self.beaten_at = time.monotonic()
         self._reach(written)
-        self._forget_written(written)
+        self._forget_written()
         return written
 
     def _write(self, tx: claims.Transaction, room: int, running: int, state: str) -> Written:
@@ -155,7 +155,7 @@ class Ledger:
             claims.finish(tx, ending, self.worker_id)
         return not claims.own_jobs(tx, self.worker_id)
 
-    def _forget_written(self, written: Written) -> None:
+    def _forget_written(self) -> None:
         self.processed += len(self.endings)
         self.starts.clear()
         self.endings.clear()

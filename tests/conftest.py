@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from support.processes import become_subreaper, nothing_left_behind
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adopt every orphan, so that the leak check sees daemons too."""
+    """Adopt every orphan, so that the leak check sees daemons too, and hear Ctrl-C.
+
+    In the background of a shell SIGINT is ignored, and so it would be in everything that the tests start.
+    """
     become_subreaper()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

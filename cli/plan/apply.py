@@ -44,7 +44,7 @@ def _check(ident: str, *, onto_current: bool) -> ExitCode:
         refuse_active(client, row)
         if row.state not in PLAN_STATES_BEFORE[Phase.APPLY]:
             raise ConflictError(
-                f"Plan {row.plan_id} is {row.state}: only a plan that is ready can be applied."
+                f"Plan {row.plan_id} is {row.state}: only one that is applying or ready can be applied."
             )
         latest = jobs.latest_result(client.db, row.plan_id)
         wish = Wish(

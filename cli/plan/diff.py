@@ -46,9 +46,14 @@ def command(plan: str, form: str | None, no_pager: bool) -> ExitCode:
     result = change.result
     if row.state is PlanState.DISCARDED:
         raise ConflictError(f"Plan {row.plan_id} is discarded: its change is gone.")
-    if result.get("base") is None or result.get("result") is None:
+    if result.get("base") is None:
         raise ConflictError(
             f"Plan {row.plan_id} ran in the project itself (sandbox: none): there is no diff."
+        )
+    if result.get("result") is None:
+        why = result.get("capture_error") or "the sandbox is gone."
+        raise ConflictError(
+            f"Plan {row.plan_id} has no diff, because its changes could not be captured: {why}"
         )
     if change.is_partial:
         output.warn("This plan has not succeeded: these are the partial changes of its latest attempt.")

@@ -32,6 +32,7 @@ class Terminal:
     def _become(command: Sequence[str], environ: Mapping[str, str], directory: Path) -> None:
         try:
             os.chdir(directory)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whatever the background of a shell makes of it
             os.execve(command[0], list(command), environ)
         finally:
             os._exit(127)

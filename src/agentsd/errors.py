@@ -123,7 +123,9 @@ class StoreBusyError(StoreError):
     """Another process held the writer mutex for too long."""
 
     def __init__(self, path: str, seconds: float, holder: str) -> None:
-        super().__init__(f"{path} was locked for {seconds:g} s by {holder}. Is that process stopped?")
+        super().__init__(
+            f"{path} was locked for {seconds:g} s by {holder}. Is a process stopped, or the machine overloaded?"
+        )
 
 
 class StateDirError(AgentsError):

@@ -1,8 +1,7 @@
 """The words of the domain: states, transitions, reasons, and the rows as frozen values.
 
-Pure: imports nothing of agentsd. Everything that enforces the state machine (code, the ``WHERE``
-of every update, the database's trigger and CHECKs) is derived from :data:`VALID_TRANSITIONS` and
-:data:`REASONS` here.
+Pure: imports nothing of agentsd. The database's trigger and CHECKs are made from :data:`VALID_TRANSITIONS` and
+:data:`REASONS` here, so an update whose ``WHERE`` is wrong is refused.
 """
 
 from __future__ import annotations
