@@ -72,6 +72,9 @@ class Stage:
             self.home.set("async.job_ttl", ttl)
         if self.source is not None:
             self.home.environ["PYTHONPATH"] = str(self.source / "src")
+            # What runs from a copy is not what is being measured.
+            for name in [name for name in self.home.environ if name.startswith("COVERAGE")]:
+                del self.home.environ[name]
         self.home.set("async.containment", self.containment)
         self.pids.mkdir()
         self.gates.mkdir()
