@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -11,13 +12,14 @@ from pathlib import Path
 
 _FEW, _THREADS = 8, 15
 
-TEMPORARY_PATTERN = ".agentsd-*.tmp"
+_RANDOM_BYTES = 8
+TEMPORARY_PATTERN = f".agentsd-{'[0-9a-f]' * 2 * _RANDOM_BYTES}.tmp"
 """What the names of our temporary files look like. Snapshots leave them out."""
 
 
 def temporary_beside(path: Path) -> Path:
     """A fresh name in the folder of *path*, so that a rename stays within the file system."""
-    return path.with_name(TEMPORARY_PATTERN.replace("*", secrets.token_hex(8)))
+    return path.with_name(f".agentsd-{secrets.token_hex(_RANDOM_BYTES)}.tmp")
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -76,8 +78,13 @@ def _sync(path: Path) -> None:
 def sync_folders(folders: Iterable[Path]) -> None:
     """Make the names in *folders* durable."""
     for folder in sorted(set(folders)):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError as error:
+            # A folder that a link has taken the place of is gone, wherever the link leads.
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise
+        else:
             try:
                 os.fsync(descriptor)
             finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,6 +29,8 @@ _OPTIONS = tuple(
         "gc.auto=0",
         "maintenance.auto=false",
         "advice.addEmbeddedRepo=false",
+        # Of a repository that was copied from a system which knows no case: here `F` and `f` are two files.
+        *(["core.ignoreCase=false"] if sys.platform == "linux" else []),
         # An index of ours is one whole file, wherever it lies; and times are compared as exactly as can be.
         "core.splitIndex=false",
         "core.untrackedCache=false",

@@ -1033,3 +1033,24 @@ def test_what_git_was_told_not_to_look_at_is_not_overwritten(lab: Lab, mark: str
     revert(lab.state, "PLAN")
     assert lab.read("settings").startswith("local\n0\n")
     assert "end" not in lab.read("settings")
+
+
+def test_a_file_that_is_named_like_a_temporary_one_of_ours_stays(lab: Lab) -> None:
+    lab.write({".agentsd-mine.tmp": "mine\n"})
+    plan, result = ready(lab)
+
+    lab.apply(plan, result)
+    revert(lab.state, "PLAN")
+
+    assert lab.read(".agentsd-mine.tmp") == "mine\n"
+
+
+def test_a_repository_from_a_system_without_case_loses_no_file(lab: Lab) -> None:
+    lab.git("config", "core.ignoreCase", "true")
+    lab.write({"F": "one\n"})
+    plan, result = ready(lab, "mv F g; mv g f; echo two >> f")
+
+    lab.apply(plan, result)
+
+    assert lab.read("f") == "one\ntwo\n"
+    assert not (lab.project / "F").exists()
