@@ -9,10 +9,11 @@ import pytest
 from support.agents import Agents
 from support.home import Home
 
+from agentsd.cli import pager
 from agentsd.cli.checks.containment import check_containment
 from agentsd.cli.progress import describe_doing
 from agentsd.cli.shapes import progress_of
-from agentsd.errors import ConfigError, InvalidInputError
+from agentsd.errors import ConfigError, GitError, InvalidInputError, NotFoundError
 from agentsd.model import JSON, AsyncJobStatus
 from agentsd.plans.git import Git
 from agentsd.plans.repository import open_repository
@@ -109,3 +110,46 @@ def test_a_worktree_is_registered_again_when_a_prune_was_in_between(
     assert len(tries) == 3
     assert (box.path / "VERSION").read_text() == "1.0\n"
     STRATEGIES["worktree"].unregister(repository, box)
+
+
+def test_a_worktree_that_git_never_registers_is_gits_own_error(
+    home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few tries, and nothing is left of it."""
+    repository = open_repository(project, home.state.root)
+    head = repository.head() or ""
+    box = planned(repository, home.state.root, Request(plan_id="P", job_id="K", strategy="worktree"), head)
+    real = Git.call
+
+    def fail(self: Git, *words: str, **more: object) -> object:
+        if words[:2] == ("worktree", "add"):
+            return real(self, "no-such-command")
+        return real(self, *words, **more)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(Git, "call", fail)
+    with pytest.raises(GitError, match="no-such-command"):
+        STRATEGIES["worktree"].make(repository, box)
+
+    assert not box.path.exists()
+
+
+def test_the_pager_is_found_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Or without its repository: as git would choose it."""
+    monkeypatch.delenv("GIT_PAGER", raising=False)
+    monkeypatch.setenv("PAGER", "more")
+    assert pager._choose(tmp_path / "gone") == "more"  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr("shutil.which", lambda _name: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    assert pager._choose(tmp_path) == "more"  # pyright: ignore[reportPrivateUsage]
+    fake = tmp_path / "git"
+    fake.write_text("#!/bin/sh\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr("shutil.which", lambda _name: str(fake))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    assert pager._choose(tmp_path) == "more"  # pyright: ignore[reportPrivateUsage]
+
+
+def test_many_jobs_of_a_plan_that_is_not_there(agents: Agents) -> None:
+    """Nothing is queued."""
+    with agents.home.connect() as client:
+        with pytest.raises(NotFoundError):
+            client.enqueue_many("noop", [(None, {})], plan_id="01ABCDEFGHJKMNPQRSTVWXYZ00")
+        assert client.list() == []
