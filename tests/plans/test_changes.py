@@ -9,6 +9,7 @@ import pytest
 from support.plan_lab import Lab
 
 from agentsd.errors import SandboxError
+from agentsd.plans import journal, merge
 from agentsd.plans.changes import diff_text, outside
 from agentsd.plans.git import shown
 from agentsd.plans.repository import open_repository
@@ -120,3 +121,20 @@ def test_paths_say_where_changes_may_be(lab: Lab, places: tuple[str, ...], stray
 
 def test_any_name_can_be_shown() -> None:
     assert shown("ü\udce9") == "ü\\xe9"
+
+
+def test_what_git_says_of_conflicts_may_end_anywhere() -> None:
+    assert list(merge._conflicts(iter([]))) == []  # pyright: ignore[reportPrivateUsage]
+    assert list(merge._conflicts(iter([b"name"]))) == []  # pyright: ignore[reportPrivateUsage]
+    assert list(merge._conflicts(iter([b"name", b"", b"no number"]))) == []  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_resumed_apply_that_is_put_back_has_one_journal(tmp_path: Path) -> None:
+    for path in (journal.active_path(tmp_path, "P"), journal.applied_path(tmp_path, "P")):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(path.name)
+
+    journal.put_back(tmp_path, "P")
+
+    assert journal.is_put_back(tmp_path, "P")
+    assert len(list(path.parent.iterdir())) == 1
