@@ -32,7 +32,7 @@ def draw_again(output: Output, draw: Callable[[], Iterable[str]]) -> ExitCode:
     try:
         while True:
             write(_frame(draw()))
-            time.sleep(EVERY)
+            time.sleep(EVERY)  # the rhythm of the drawings is what the option is
     except KeyboardInterrupt:
         return ExitCode.OK
     finally:

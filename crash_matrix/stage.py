@@ -214,7 +214,7 @@ class Stage:
 
     def _hold(self, worker: Supervisor | None) -> None:
         if self.cell.fault == "stop":
-            time.sleep(HELD)
+            time.sleep(HELD)  # being stopped for so long is the fault itself
             return
         assert worker is not None
         eventually(

@@ -98,7 +98,7 @@ def wait_for(look: Callable[[], object], what: str) -> None:
     while not look():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
-        time.sleep(0.05)
+        time.sleep(0.05)  # a poll with a deadline: a screen of tmux sends no event
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def idle(seconds: float) -> list[Figure]:
         time.sleep(2)  # until the last timer of that job is over
         pids = (running.pid, running.spawner_pid)
         before = [_spent(pid) for pid in pids]
-        time.sleep(seconds)
+        time.sleep(seconds)  # what is measured is that nothing happens meanwhile
         after = [_spent(pid) for pid in pids]
         cpu = sum(late[0] - early[0] for early, late in zip(before, after, strict=True))
         wakes = sum(late[1] - early[1] for early, late in zip(before, after, strict=True))

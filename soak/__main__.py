@@ -114,7 +114,7 @@ def _storm(
         if now >= look_at:
             look_at = now + LOOK_EVERY
             yield Sample.take(home, client, chaos.steady, probe=False)
-        time.sleep(chance.uniform(0, 2 * PAUSE))
+        time.sleep(chance.uniform(0, 2 * PAUSE))  # blows fall at random moments, after no event
 
 
 def _run_many(client: Client, load: Load, many: int) -> None:

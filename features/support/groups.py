@@ -22,6 +22,7 @@ def group_of_kind(controller: str) -> Generator[Path]:
     try:
         path.mkdir()
     except OSError as problem:
+        # What the kernel is to refuse cannot be had without this group; the reason is printed (-ra).
         pytest.skip(f"no {controller} group can be made here: {problem}")
     try:
         yield path

@@ -24,6 +24,7 @@ def may_unshare(*namespaces: str) -> None:
         ("unshare", *namespaces, "--fork", "true"), capture_output=True, text=True, check=False
     )
     if tried.returncode:
+        # Only the kernel makes namespaces, and it lets not everybody; the reason is printed (-ra).
         pytest.skip(f"unshare {' '.join(namespaces)}: {tried.stderr.strip()}")
 
 
