@@ -11,6 +11,7 @@ from support.plan_lab import Lab
 from agentsd.errors import SandboxError
 from agentsd.plans import journal, merge
 from agentsd.plans.changes import diff_text, outside
+from agentsd.plans.durable import sync_folders
 from agentsd.plans.git import shown
 from agentsd.plans.repository import open_repository
 
@@ -138,3 +139,12 @@ def test_a_resumed_apply_that_is_put_back_has_one_journal(tmp_path: Path) -> Non
 
     assert journal.is_put_back(tmp_path, "P")
     assert len(list(path.parent.iterdir())) == 1
+
+
+def test_a_folder_that_became_a_link_to_itself_needs_no_sync(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+
+    sync_folders([loop, loop / "below", tmp_path / "gone", tmp_path])
+    with pytest.raises(OSError, match="too long"):
+        sync_folders([tmp_path / ("x" * 300)])
