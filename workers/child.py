@@ -149,12 +149,12 @@ def _run(
             reach("run.end")
     except JobCancelled as cancelled:
         # What the handler printed goes first: whoever sees the end also sees the output.
-        kind, message, code = Kind.CANCELLED, {"reason": str(cancelled), "result": _partial(cancelled)}, 1
+        kind, message, code = Kind.CANCELLED, {"reason": str(cancelled), "result": kept_result(cancelled)}, 1
     except SystemExit as wish:
         return _exit_code(wish)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is a verdict, not a crash
         _print_traceback(error)
-        kind, message, code = Kind.ERROR, _describe(error), 1
+        kind, message, code = Kind.ERROR, describe(error), 1
     else:
         kind, message, code = Kind.RESULT, {"result": result, "token": token.reason}, 0
     try:
@@ -162,7 +162,7 @@ def _run(
     except TypeError as error:
         kind, frame, code = (
             Kind.ERROR,
-            orjson.dumps(_describe(TypeError(f"the result is not JSON: {error}"))),
+            orjson.dumps(describe(TypeError(f"the result is not JSON: {error}"))),
             1,
         )
     _flush_output()
@@ -212,7 +212,7 @@ _REASONS = {
 }
 
 
-def _describe(error: BaseException) -> dict[str, JSON]:
+def describe(error: BaseException) -> dict[str, JSON]:
     """An exception as data; one that cannot even be printed is told by its type."""
     kind = type(error).__name__
     try:
@@ -223,8 +223,8 @@ def _describe(error: BaseException) -> dict[str, JSON]:
         text = kind
     reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), None)
     if reason is None:
-        return {"error": text, "reason": Reason.HANDLER_ERROR, "result": _partial(error)}
-    return {"error": text, "reason": reason, "result": _partial(error)}
+        return {"error": text, "reason": Reason.HANDLER_ERROR, "result": kept_result(error)}
+    return {"error": text, "reason": reason, "result": kept_result(error)}
 
 
 def _print_traceback(error: BaseException) -> None:
@@ -240,7 +240,7 @@ def _print_traceback(error: BaseException) -> None:
         traceback.print_exception(type(error), error, frames)
 
 
-def _partial(error: BaseException) -> JSON:
+def kept_result(error: BaseException) -> JSON:
     """What a failing handler leaves behind all the same (``error.result``), if it is JSON."""
     result = getattr(error, "result", None)
     try:
