@@ -60,6 +60,8 @@ def about_signal(running: RunningJob, facts: Mapping[str, Any]) -> str:
     """For a job process that a signal ended which agentsd did not send."""
     name = facts["signal"]
     meaning = f" ({_SIGNALS[name]})" if name in _SIGNALS else ""
+    if facts.get("oom_hint"):
+        meaning = f" ({_SIGNALS[name]}; memory ran out {facts['oom_hint']} just then, but nothing shows that this job was hit)"
     if name == "SIGXCPU" and "cpu" in running.limits:
         meaning = f": it used more than its {running.limits['cpu']} s of CPU (async.cpu_limit)"
     where = place_in(facts.get("stack") or "")

@@ -86,7 +86,7 @@ def _detail(running: RunningJob, facts: dict[str, Any], status: AsyncJobStatus) 
     detail: dict[str, JSON] = {}
     if facts.get("stages"):
         detail["ladder"] = facts["stages"]
-    for name in ("stack", "oom_kills", "oom_suspicion"):
+    for name in ("stack", "oom_kills", "oom_suspicion", "oom_hint"):
         if facts.get(name):
             detail[name] = facts[name]
     if running.unkillable:

@@ -42,8 +42,8 @@ class Group:
             raise
         self._procs = f"{path}/cgroup.procs"
         self._memory = path / "memory.events"
-        self._counts_memory = self._memory.exists()
-        if self._counts_memory:
+        self.counts_memory = self._memory.exists()
+        if self.counts_memory:
             _write(path / "memory.oom.group", b"1")  # half a job is no use
         self._killed = False
 
@@ -83,7 +83,7 @@ class Group:
 
     def oom_kills(self) -> int:
         """How many processes the kernel has killed here for want of memory; 0 where it does not count."""
-        return (counted(self._memory) or 0) if self._counts_memory else 0
+        return (counted(self._memory) or 0) if self.counts_memory else 0
 
     def remove(self) -> None:
         """Close and remove it, with the groups that a job has made below. One that is in use stays."""

@@ -1,7 +1,8 @@
 """Whether memory ran out: the kernel's own counters of the processes that it has killed for that.
 
-A kill for want of memory is a SIGKILL like any other. Certain is only the counter of a job's own group; a counter of the
-worker's group or of the machine that has risen just before makes it likely.
+A kill for want of memory is a SIGKILL like any other. Certain is only the counter of a job's own group. Where a job has no
+group that counts, a rise of its worker's group makes it likely, once for each process that was counted. A rise of the
+whole machine's counter proves nothing: it may have been anybody's process; it is worth a hint.
 """
 
 from __future__ import annotations
@@ -24,18 +25,29 @@ class OutOfMemoryWatch:
     """Remembers the counters of the last looks."""
 
     def __init__(self) -> None:
-        self._files = {path: words for path, words in _counters() if path.exists()}
+        self.group = next((path for path in _counters() if path.exists()), None)
+        """The counter of the group that this process, and every job without one of its own, is in."""
+        self.machine = _MACHINE
         self._looks: deque[tuple[float, dict[Path, int | None]]] = deque()
 
     def look(self) -> None:
         """Remember how the counters stand."""
         self._forget_old()
-        self._looks.append((time.monotonic(), {path: counted(path) for path in self._files}))
+        files = (self.machine,) if self.group is None else (self.group, self.machine)
+        self._looks.append((time.monotonic(), {path: counted(path) for path in files}))
 
-    def suspicion(self) -> str:
-        """Where memory ran out just now; empty if nowhere."""
-        self._forget_old()
-        return next((words for path, words in self._files.items() if self._has_risen(path)), "")
+    def explains(self) -> bool:
+        """Whether the kernel has just killed a process in the worker's group that no death was laid to yet."""
+        if self.group is None or not self._has_risen(self.group):
+            return False
+        for _, look in self._looks:  # one process of those that were counted is this one
+            if (before := look[self.group]) is not None:
+                look[self.group] = before + 1
+        return True
+
+    def hints(self) -> bool:
+        """Whether the kernel has just killed any process on this machine, whoever's."""
+        return self._has_risen(self.machine)
 
     def _forget_old(self) -> None:
         """What rose long ago, while nothing ran, explains no death now."""
@@ -44,17 +56,20 @@ class OutOfMemoryWatch:
 
     def _has_risen(self, path: Path) -> bool:
         """Against the oldest look; a counter that could not be read, then or now, proves nothing."""
+        self._forget_old()
         before, now = self._looks[0][1][path] if self._looks else None, counted(path)
         return before is not None and now is not None and now > before
 
 
-def _counters() -> Iterator[tuple[Path, str]]:
-    """Every counter that there may be, the narrowest first."""
+def _counters() -> Iterator[Path]:
+    """Where what is killed of this process's own group may be counted, the narrowest first."""
     with contextlib.suppress(NoGroupError):
-        yield group_of() / "memory.events", "in its worker's memory group"
+        own = group_of()
+        for group in (own, *own.parents):  # without the controller in its own, a process counts in one above
+            yield group / "memory.events.local"
+            yield group / "memory.events"
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, inside = line.split(":", 2)
             if "memory" in controllers.split(","):
-                yield _V1 / inside.lstrip("/") / "memory.oom_control", "in its worker's memory group"
-    yield _MACHINE, "on this machine"
+                yield _V1 / inside.lstrip("/") / "memory.oom_control"

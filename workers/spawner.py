@@ -176,8 +176,13 @@ class Spawner:
             return
         group = leader.slot.group
         leader.exit["oom_kills"] = group.oom_kills() - leader.slot.oom_before if group is not None else 0
-        if leader.exit["signal"] == "SIGKILL" and not leader.cause:
-            leader.exit["oom_suspicion"] = self._memory.suspicion()
+        if leader.exit["signal"] != "SIGKILL" or leader.cause or leader.exit["oom_kills"]:
+            return
+        # A group of its own that counts and has counted nothing: whatever ran out, this job was not its victim.
+        if not (group is not None and group.counts_memory) and self._memory.explains():
+            leader.exit["oom_suspicion"] = "in its worker's memory group"
+        elif self._memory.hints():
+            leader.exit["oom_hint"] = "on this machine"
 
     def _enforce(self) -> None:
         """Deadlines, ladders and output limits."""

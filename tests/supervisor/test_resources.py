@@ -6,8 +6,13 @@ import json
 import os
 import resource
 import signal
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.groups import V1, group_of_kind
@@ -20,8 +25,10 @@ from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
 from agentsd.workers.cgroup import counted
+from agentsd.workers.link import Link
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.output import OutputWatch
+from agentsd.workers.spawner import Spawner
 
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
@@ -75,26 +82,41 @@ def test_a_process_that_dies_before_it_begins_uses_no_attempt(
     assert "ended before it could begin" in worker.said
 
 
-@pytest.mark.parametrize("whose", ["the job's", "the worker's"])
-def test_a_kill_for_want_of_memory_is_called_so(client: Client, start: Start, whose: str) -> None:
-    """As likely: a SIGKILL that nobody of ours sent, and a counter of the kernel that rose just then."""
+def test_a_kill_for_want_of_memory_is_called_so(client: Client, start: Start) -> None:
+    """As likely: a SIGKILL that nobody of ours sent, and the counter of the worker's group, which rose just then."""
     with group_of_kind("memory") as group:
         (group / "memory.limit_in_bytes").write_text(str(200 * 2**20))
-        if whose == "the worker's":
-            _start_in(group, start)
-        else:
-            start()
-        payload = {"code": HOG, "group": str(group) if whose == "the job's" else ""}
-        job = client.wait(client.enqueue("snippet", payload=payload).job_id, timeout=60)
+        _start_in(group, start)
+        job = client.wait(client.enqueue("snippet", payload={"code": HOG, "group": ""}).job_id, timeout=60)
         last = client.events(job.job_id)[-1]
         after = client.wait(client.enqueue("echo", payload=1).job_id, timeout=20)
 
     assert (job.status, job.reason, job.signal) == (AsyncJobStatus.FAILED, Reason.OUT_OF_MEMORY, "SIGKILL")
-    assert "The kernel likely killed it: memory ran out" in (job.error or "")
-    where = {"the job's": "on this machine", "the worker's": "in its worker's memory group"}
-    assert where[whose] == last.detail["oom_suspicion"]
+    assert "The kernel likely killed it: memory ran out in its worker's memory group" in (job.error or "")
+    assert last.detail["oom_suspicion"] == "in its worker's memory group"
     assert last.detail["last_lines"] == "hungry\n"
     assert after.status is AsyncJobStatus.SUCCEEDED
+
+
+def test_want_of_memory_elsewhere_is_a_hint_and_no_reason(client: Client, begin: Begin, start: Start) -> None:
+    """A stranger is killed for want of memory; a job that is killed by hand just then was not."""
+    start()
+    job = begin("cooperative", {})
+    with group_of_kind("memory") as group:
+        (group / "memory.limit_in_bytes").write_text(str(64 * 2**20))
+        code = f"given = {{'group': {str(group)!r}}}\n{HOG}"
+        stranger = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False)
+        os.kill(job.pid or 0, signal.SIGKILL)
+        ended = client.wait(job.job_id, timeout=20)
+    last = client.events(job.job_id)[-1]
+
+    assert stranger.returncode == -signal.SIGKILL
+    assert ended.reason is Reason.SIGNALLED
+    assert "memory ran out on this machine just then, but nothing shows that this job was hit" in str(
+        ended.error
+    )
+    assert last.detail["oom_hint"] == "on this machine"
+    assert "oom_suspicion" not in last.detail
 
 
 def _start_in(group: Path, start: Start) -> None:
@@ -137,27 +159,90 @@ def test_a_count_of_the_jobs_own_group_is_certain(tmp_path: Path) -> None:
     assert counted(tmp_path / "nowhere") is None
 
 
-def test_what_ran_out_long_ago_explains_no_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rise counts for three seconds; what could not be read, then or now, counts for nothing."""
+@pytest.fixture
+def counter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Path, OutOfMemoryWatch, list[float]]]:
+    """A counter, who watches it as its group's and the machine's, and its clock."""
     counter = tmp_path / "memory.events"
     counter.write_text("oom_kill 1\n")
     watch = OutOfMemoryWatch()
-    watch._files = {counter: "there"}  # pyright: ignore[reportPrivateUsage]
+    watch.group = watch.machine = counter
     clock = [100.0]
     monkeypatch.setattr("agentsd.workers.memory.time.monotonic", lambda: clock[0])
-    assert watch.suspicion() == ""
+    yield counter, watch, clock
+
+
+def test_what_ran_out_long_ago_explains_no_death(counter: tuple[Path, OutOfMemoryWatch, list[float]]) -> None:
+    """A rise counts for three seconds; what could not be read, then or now, counts for nothing."""
+    file, watch, clock = counter
+    assert not watch.hints()
     watch.look()
-    assert watch.suspicion() == ""
-    counter.write_text("oom_kill 2\n")
-    assert watch.suspicion() == "there"
+    assert not watch.hints()
+    file.write_text("oom_kill 2\n")
+    assert watch.hints()
     clock[0] += 2.9
-    assert watch.suspicion() == "there"
+    assert watch.hints()
     clock[0] += 0.2
-    assert watch.suspicion() == ""
-    counter.unlink()
+    assert not watch.hints()
+    file.unlink()
     watch.look()
-    counter.write_text("oom_kill 2\n")
-    assert watch.suspicion() == ""
+    file.write_text("oom_kill 2\n")
+    assert not watch.hints()
+
+
+def test_each_process_that_was_counted_explains_one_death(
+    counter: tuple[Path, OutOfMemoryWatch, list[float]],
+) -> None:
+    """Two jobs of a worker are killed, one of them by hand: only one of the two was out of memory."""
+    file, watch, clock = counter
+    file.unlink()
+    watch.look()  # could not be read: proves nothing, and is no reason to fail
+    clock[0] += 1
+    file.write_text("oom_kill 1\n")
+    watch.look()
+    clock[0] += 2.5  # the first look is forgotten
+    file.write_text("oom_kill 2\n")
+    assert watch.explains()
+    assert not watch.explains()
+    watch.look()
+    file.write_text("oom_kill 3\n")
+    assert watch.explains()
+    assert not watch.explains()
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_group_that_counted_nothing_speaks_for_itself(
+    counter: tuple[Path, OutOfMemoryWatch, list[float]], counts: bool
+) -> None:
+    """Where the job's own group counts, a rise of its worker's group was somebody else's."""
+    file, watch, _ = counter
+    ours, theirs = socket.socketpair()
+    group = SimpleNamespace(oom_kills=lambda: 0, counts_memory=counts)
+    slot = SimpleNamespace(group=group, oom_before=0)
+    leader: Any = SimpleNamespace(exit={"signal": "SIGKILL"}, cause="", slot=slot)
+    spawner: Any = Spawner(Link(ours))
+    spawner._memory = watch
+    watch.look()
+    file.write_text("oom_kill 2\n")
+    with ours, theirs:
+        spawner._note_memory(leader)
+
+    assert ("oom_suspicion" in leader.exit) == (not counts)
+    assert ("oom_hint" in leader.exit) == counts
+
+
+def test_without_a_counter_of_its_group_nothing_is_explained(
+    counter: tuple[Path, OutOfMemoryWatch, list[float]],
+) -> None:
+    """The machine's counter is a hint, no more."""
+    file, watch, _ = counter
+    watch.group = None
+    watch.look()
+    file.write_text("oom_kill 2\n")
+
+    assert not watch.explains()
+    assert watch.hints()
 
 
 # -- limits -----------------------------------------------------------------------------------------
