@@ -16,6 +16,7 @@ from agentsd.cli.prometheus import COUNTER, GAUGE, HISTOGRAM, Metric, text_of
 from agentsd.cli.session import session
 from agentsd.cli.words import seconds_between
 from agentsd.errors import ExitCode, InvalidInputError
+from agentsd.model import REASONS
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     agents metrics --output /var/lib/node_exporter/agentsd.prom""",
 )
 @click.option(
-    "--window", type=Seconds(), default=3600.0, help="What ended so lately is counted [default: 1 h]."
+    "--window", type=Seconds(), default=3600.0, help="The window of agentsd_jobs_ended [default: 1 h]."
 )
 @click.option(
     "--output",
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 def command(window: float, file: Path | None) -> ExitCode:
     """Print numbers for monitoring in the text format of Prometheus.
 
-    They are of this moment, and of the jobs that ended within the window: rates and quantiles come with it, so do not
-    take rate() of them. With --output, the textfile collector of node_exporter reads them: run this from a timer.
+    They are of this moment and of all the time of the store: what ends in _total and the histograms only grow, also when
+    old jobs are pruned. agentsd_jobs_ended alone is of the window. With --output, the textfile collector of
+    node_exporter reads them: run this from a timer.
     """
     output = current_output()
     with session() as client:
@@ -75,7 +77,8 @@ def collect(client: Client, window: float) -> Iterator[Metric]:
         1, version=agentsd.__version__
     )
     yield from _queue(client)
-    yield from _recent(client, window)
+    yield from _ended(client, window)
+    yield from _spans(client)
     yield from _workers(client)
     yield from _store(client)
 
@@ -105,25 +108,42 @@ def _queue(client: Client) -> Iterator[Metric]:
     yield Metric("agentsd_jobs_enqueued_total", COUNTER, help_).add(metrics.enqueued(client.db))
 
 
-def _recent(client: Client, window: float) -> Iterator[Metric]:
+def _ended(client: Client, window: float) -> Iterator[Metric]:
     from agentsd.store import metrics, retention  # noqa: PLC0415 - loaded with the client
 
-    since = retention.cutoff(window)
+    finished = Metric(
+        "agentsd_jobs_finished_total", COUNTER, "Jobs that ever ended, by phase, status and reason."
+    )
+    known = {(phase, status, reason): number for phase, status, reason, number in metrics.finished(client.db)}
+    for phase in sorted({phase for phase, _, _ in known} | set(metrics.active_phases(client.db))):
+        # Zeros, too: a series that begins with 1 has not increased for Prometheus, and the first failure went unseen.
+        for status, reason in (
+            (status, reason) for status, some in REASONS.items() for reason in sorted(some)
+        ):
+            finished.add(known.get((phase, status, reason), 0), phase=phase, status=status, reason=reason)
+    yield finished
     yield Metric("agentsd_window_seconds", GAUGE, "The window of what ended lately.").add(window)
-    ended = Metric(
+    lately = Metric(
         "agentsd_jobs_ended", GAUGE, "Jobs that ended within the window, by phase, status and reason."
     )
-    for phase, status, reason, number in metrics.ended(client.db, since):
-        ended.add(number, phase=phase, status=status, reason=reason)
-    yield ended
-    for name, what, look in (
-        ("agentsd_job_wait_seconds", "From being queued to its start", metrics.waits),
-        ("agentsd_job_run_seconds", "From its start to its end", metrics.runs),
-    ):
-        spans = Metric(name, HISTOGRAM, f"{what}, of the jobs that ended within the window; not for rate().")
-        for each in look(client.db, since):
-            spans.add_histogram(metrics.BUCKETS, each.within, each.number, each.seconds, phase=each.phase)
-        yield spans
+    for phase, status, reason, number in metrics.ended(client.db, retention.cutoff(window)):
+        lately.add(number, phase=phase, status=status, reason=reason)
+    yield lately
+
+
+def _spans(client: Client) -> Iterator[Metric]:
+    from agentsd.store import metrics  # noqa: PLC0415 - loaded with the client
+    from agentsd.store.totals import LABELS  # noqa: PLC0415
+
+    help_ = "From being queued to its start, of the jobs that began and have ended."
+    waits = Metric("agentsd_job_wait_seconds", HISTOGRAM, help_)
+    help_ = "From its start to its end, of the jobs that began and have ended."
+    runs = Metric("agentsd_job_run_seconds", HISTOGRAM, help_)
+    for phase, each in metrics.spans(client.db, "wait").items():
+        waits.add_histogram(LABELS, each.within, each.seconds, phase=phase)
+    for phase, each in metrics.spans(client.db, "run").items():
+        runs.add_histogram(LABELS, each.within, each.seconds, phase=phase)
+    yield from (waits, runs)
 
 
 def _workers(client: Client) -> Iterator[Metric]:

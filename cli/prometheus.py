@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agentsd.model import JSON
@@ -29,14 +29,13 @@ class Metric:
         return self
 
     def add_histogram(
-        self, bounds: Iterable[float], within: Iterable[int], number: int, total: float, **labels: str
+        self, bounds: Iterable[str], within: Sequence[int], total: float, **labels: str
     ) -> None:
-        """Add the samples of one histogram. *within* counts for each of *bounds* what is not above it."""
-        for bound, below in zip(bounds, within, strict=True):
-            self.samples.append(("_bucket", {**labels, "le": f"{bound:g}"}, below))
-        self.samples.append(("_bucket", {**labels, "le": "+Inf"}, number))
+        """Add the samples of one histogram. *within* counts for each of *bounds* what is not above it; at last, all."""
+        for bound, below in zip((*bounds, "+Inf"), within, strict=True):
+            self.samples.append(("_bucket", {**labels, "le": bound}, below))
         self.samples.append(("_sum", labels, total))
-        self.samples.append(("_count", labels, number))
+        self.samples.append(("_count", labels, within[-1]))
 
     def to_json(self) -> dict[str, JSON]:
         """As a JSON object."""

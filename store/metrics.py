@@ -1,23 +1,26 @@
-"""Numbers for monitoring: the queue as it is, and what ended within a window of time. Reads only, by indexes."""
+"""Numbers for monitoring: the queue as it is, what ended within a window, what ended ever. Reads only, by indexes."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from agentsd.model import PAYLOAD_VERSION
 from agentsd.store.database import Database
+from agentsd.store.totals import BEYOND, BUCKETS, NEVER
 
-BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
-"""Upper bounds of the histograms, in seconds."""
+Span = Literal["wait", "run"]
 
 _QUEUE = """SELECT phase, CASE WHEN held_at IS NOT NULL THEN 'held' WHEN waits_for IS NOT NULL THEN 'after'
     WHEN schema_version > ? THEN 'newer' ELSE 'ready' END AS state, count(*), min(created_at)
 FROM async_jobs WHERE status = 'queued' GROUP BY phase, state"""
 _RUNNING = "SELECT phase, count(*) FROM async_jobs WHERE status = 'running' GROUP BY phase"
+_ACTIVE = "SELECT DISTINCT phase FROM async_jobs WHERE status IN ('queued', 'running')"
 _ENDED = "SELECT phase, status, reason, count(*) FROM async_jobs WHERE finished_at >= ? GROUP BY phase, status, reason"
-_SPAN = """SELECT phase, count(*), total(span), {buckets} FROM (
-    SELECT phase, max(0.0, (julianday({until}) - julianday({begin})) * 86400.0) AS span FROM async_jobs
-    WHERE finished_at >= ? AND started_at IS NOT NULL) GROUP BY phase"""
+_FINISHED = "SELECT phase, status, reason, sum(number) FROM job_totals GROUP BY phase, status, reason"
+_SPANS = """SELECT phase, {span}_le, sum(number), total({span}_s) FROM job_totals WHERE {span}_le <> ?
+GROUP BY phase, {span}_le"""
 _ENQUEUED = "SELECT seq FROM sqlite_sequence WHERE name = 'async_jobs'"
 
 
@@ -30,13 +33,18 @@ class Waiting(NamedTuple):
     oldest: str
 
 
-class Histogram(NamedTuple):
-    """How long something took, in one phase. ``within``: how many took at most each of :data:`BUCKETS`."""
+@dataclass(slots=True)
+class Histogram:
+    """How long something took, in seconds. ``number`` counts by the least bound that it did not exceed."""
 
-    phase: str
-    number: int
-    seconds: float
-    within: tuple[int, ...]
+    seconds: float = 0.0
+    number: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def within(self) -> list[int]:
+        """For each of ``totals.BUCKETS`` how many took no longer; at last, how many there are."""
+        bounds = (*BUCKETS, float(BEYOND))
+        return [sum(number for label, number in self.number.items() if float(label) <= b) for b in bounds]
 
 
 def waiting(db: Database) -> list[Waiting]:
@@ -49,25 +57,28 @@ def running(db: Database) -> dict[str, int]:
     return dict(db.read(_RUNNING))
 
 
+def active_phases(db: Database) -> list[str]:
+    """The phases of the jobs that have not ended."""
+    return [phase for (phase,) in db.read(_ACTIVE)]
+
+
 def ended(db: Database, since: str) -> list[tuple[str, str, str, int]]:
     """(phase, status, reason, number) of the jobs that ended at the time *since* or later."""
     return db.read(_ENDED, (since,))
 
 
-def waits(db: Database, since: str) -> list[Histogram]:
-    """From the queueing of a job to its start, of those that ended at the time *since* or later."""
-    return _spans(db, "created_at", "started_at", since)
+def finished(db: Database) -> list[tuple[str, str, str, int]]:
+    """(phase, status, reason, number) of all jobs that ever ended in this store; pruning does not lower it."""
+    return db.read(_FINISHED)
 
 
-def runs(db: Database, since: str) -> list[Histogram]:
-    """From the start of a job to its end, of those that ended at the time *since* or later."""
-    return _spans(db, "started_at", "finished_at", since)
-
-
-def _spans(db: Database, begin: str, until: str, since: str) -> list[Histogram]:
-    buckets = ", ".join(f"sum(span <= {bound})" for bound in BUCKETS)
-    rows = db.read(_SPAN.format(buckets=buckets, begin=begin, until=until), (since,))
-    return [Histogram(row[0], row[1], row[2], tuple(row[3:])) for row in rows]
+def spans(db: Database, span: Span) -> dict[str, Histogram]:
+    """By phase, how long all that ever began in this store did ``wait`` (until its start) or ``run`` (until its end)."""
+    found: defaultdict[str, Histogram] = defaultdict(Histogram)
+    for phase, label, number, seconds in db.read(_SPANS.format(span=span), (NEVER,)):
+        found[phase].seconds += seconds
+        found[phase].number[label] += number
+    return found
 
 
 def enqueued(db: Database) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agentsd.model import REASONS, TERMINAL_STATUSES, VALID_TRANSITIONS, AsyncJobStatus, Phase
+from agentsd.store import totals
 
 APPLICATION_ID = 0x41474E54  # "AGNT": how an agentsd database is told from any other
 
@@ -69,4 +70,5 @@ TRIGGERS = (
     BEGIN SELECT RAISE(ABORT, 'what a job is, and who owns it, never changes'); END""",
     f"""CREATE TRIGGER jobs_delete_finished BEFORE DELETE ON async_jobs WHEN OLD.status NOT IN {TERMINAL}
     BEGIN SELECT RAISE(ABORT, 'a job is deleted only when it has ended'); END""",
+    totals.TRIGGER,
 )

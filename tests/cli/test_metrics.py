@@ -12,7 +12,7 @@ from support.supervisor import Supervisor
 
 from agentsd.cli import prometheus
 from agentsd.cli.prometheus import GAUGE, Metric, text_of
-from agentsd.store.metrics import BUCKETS
+from agentsd.store.totals import LABELS
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -58,15 +58,17 @@ def test_the_queue_is_told_by_what_keeps_it(agents: Agents) -> None:
 
 
 def test_what_ended_and_how_long_it_took(agents: Agents, worker: Supervisor) -> None:
-    """Within the window only; histograms grow from bucket to bucket and end in the count."""
+    """Counters and histograms of all, a gauge of the window; histograms grow from bucket to bucket and end in the count."""
     jobs = [agents.enqueue("sleep", {"seconds": 0.06}), agents.enqueue("raise"), agents.enqueue("raise")]
     agents("job", "wait", *jobs)
     samples = read(agents("metrics").out)
 
     assert value(samples, "agentsd_jobs_ended", phase="raise", status="failed", reason="handler_error") == 2
     assert value(samples, "agentsd_jobs_ended", phase="sleep", status="succeeded", reason="completed") == 1
+    finished = {"name": "agentsd_jobs_finished_total", "phase": "raise", "status": "failed"}
+    assert value(samples, **finished, reason="handler_error") == 2
     for name in ("agentsd_job_run_seconds", "agentsd_job_wait_seconds"):
-        buckets = [value(samples, f"{name}_bucket", phase="raise", le=f"{bound:g}") for bound in BUCKETS]
+        buckets = [value(samples, f"{name}_bucket", phase="raise", le=label) for label in LABELS]
         assert buckets == sorted(buckets)
         assert value(samples, f"{name}_bucket", phase="raise", le="+Inf") == 2
         assert value(samples, f"{name}_count", phase="raise") == 2
@@ -80,6 +82,39 @@ def test_what_ended_and_how_long_it_took(agents: Agents, worker: Supervisor) -> 
     lately = read(agents("metrics", "--window", "0").out)
     assert not [name for name, _ in lately if name == "agentsd_jobs_ended"]
     assert value(lately, "agentsd_window_seconds") == 0
+    assert value(lately, **finished, reason="handler_error") == 2
+
+
+def test_counters_survive_pruning_and_other_workers(agents: Agents, worker: Supervisor) -> None:
+    """What is deleted stays counted, so that rate() is true."""
+    agents("job", "wait", agents.enqueue("sleep", {"seconds": 0.06}), agents.enqueue("raise"))
+    held = agents.ask("job", "enqueue", "noop", "--hold")["job_id"]
+    agents("job", "cancel", held)
+    before = counters(agents("metrics").out)
+    agents("job", "prune", "--older-than", "0")
+    worker.stop()
+
+    assert agents.ask("job", "list")["jobs"] == []
+    after = counters(agents("metrics").out)
+    assert before == {**after, **{key: n for key, n in before.items() if "worker" in dict(key[1])}}
+    key = {"phase": "noop", "status": "cancelled", "reason": "cancelled_before_start"}
+    assert after["agentsd_jobs_finished_total", frozenset(key.items())] == 1
+    assert ("agentsd_job_run_seconds_count", frozenset({("phase", "noop")})) not in after, "it never began"
+
+
+def counters(text: str) -> Samples:
+    """What may only grow."""
+    return {
+        key: n for key, n in read(text).items() if key[0].endswith(("_total", "_bucket", "_sum", "_count"))
+    }
+
+
+def test_the_first_failure_is_an_increase(agents: Agents) -> None:
+    """For Prometheus a series that is born with 1 has not grown: it is there with 0 from when the job is queued."""
+    agents.enqueue("noop")
+    failed = {"phase": "noop", "status": "failed", "reason": "out_of_memory"}
+
+    assert value(read(agents("metrics").out), "agentsd_jobs_finished_total", **failed) == 0
 
 
 def test_a_file_is_written_whole(agents: Agents, tmp_path: Path) -> None:
@@ -118,6 +153,7 @@ def test_programs_get_the_same_numbers(agents: Agents) -> None:
 
     assert metrics["agentsd_jobs_enqueued_total"]["samples"][0]["value"] == 1
     assert metrics["agentsd_job_run_seconds"]["type"] == prometheus.HISTOGRAM
+    assert metrics["agentsd_jobs_finished_total"]["type"] == prometheus.COUNTER
 
 
 def test_every_metric_is_documented(agents: Agents) -> None:

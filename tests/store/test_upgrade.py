@@ -9,7 +9,7 @@ import pytest
 from support.home import Home
 
 from agentsd.model import AsyncJobStatus
-from agentsd.store import claims, events, jobs, plans
+from agentsd.store import claims, events, jobs, metrics, plans
 from agentsd.store.database import open_store
 from agentsd.store.upgrade import latest_version
 
@@ -51,6 +51,19 @@ def test_an_old_store_keeps_what_is_in_it(old: Home) -> None:
         assert all(events.for_job(db, row[0]) for row in before)
         assert [plan.name for plan in plans.list_plans(db)] == ["demo"]
         queued = jobs.list_jobs(db, statuses=[AsyncJobStatus.QUEUED])
+        ready = {job.job_id for job in queued if job.held_at is None and job.waits_for is None}
         with db.write() as tx:
             claimed = claims.claim(tx, "01J00000000000000000000NEW", 10)
-        assert {job.job_id for job in claimed} == {job.job_id for job in queued}
+        assert {job.job_id for job in claimed} == ready
+
+
+def test_the_totals_of_an_old_store_begin_with_what_is_in_it(old: Home) -> None:
+    """As if they had been there from the beginning, and each job counts once."""
+    rows = old.sql(
+        "SELECT phase, status, reason, count(*) FROM async_jobs WHERE finished_at IS NOT NULL GROUP BY 1, 2, 3"
+    )
+    began = old.sql("SELECT phase, count(*) FROM async_jobs WHERE started_at <= finished_at GROUP BY 1")
+    for _ in range(2):
+        with open_store(old.state) as db:
+            assert metrics.finished(db) == rows
+            assert {phase: each.within[-1] for phase, each in metrics.spans(db, "run").items()} == dict(began)
