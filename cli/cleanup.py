@@ -20,11 +20,13 @@ from agentsd.model import JSON
 def command(dry_run: bool) -> ExitCode:
     """Remove what nothing needs any more: sandboxes of finished plans, logs of deleted jobs, remains of killed processes.
 
-    Work in a sandbox that was not captured is captured first. What is in use, and what no record describes, is named
+    Among those are the control groups of workers that were killed. Work in a sandbox that was not captured is captured first. What is in use, and what no record describes, is named
     and left alone.
     """
-    from agentsd.cli.checks.storage import plan_facts, stray_logs  # noqa: PLC0415 - loaded with the store
+    from agentsd.cli.checks.containment import abandoned_groups  # noqa: PLC0415 - loaded with the store
+    from agentsd.cli.checks.storage import plan_facts, stray_logs  # noqa: PLC0415
     from agentsd.plans.upkeep import FOREIGN, cleanup, survey  # noqa: PLC0415 - knows git
+    from agentsd.workers.cgroup import remove  # noqa: PLC0415
 
     with session() as client:
         root, facts = client.state.root, plan_facts(client)
@@ -38,6 +40,12 @@ def command(dry_run: bool) -> ExitCode:
                 shutil.rmtree(path, ignore_errors=True)
             detail = "the store knows no such job"
             items.append({"kind": "logs", "path": str(path), "detail": detail, "removable": True})
+        for group in abandoned_groups(client):
+            if not dry_run:
+                remove(group)
+            gone = dry_run or not group.exists()
+            detail = "its worker was killed"
+            items.append({"kind": "control group", "path": str(group), "detail": detail, "removable": gone})
     resisted = [item for item in items if not item["removable"]]
     data = {"removed": items, "unknown": unknown, "needed": needed, "dry_run": dry_run}
     code = ExitCode.ERROR if resisted else ExitCode.OK

@@ -103,6 +103,7 @@ def _examine_processes(report: Report, client: Client, settings: Settings) -> No
     report.workers, found = processes.check_workers(client)
     report.findings += found
     report.findings += containment.check_containment([row for row, _ in report.workers], settings.containment)
+    report.findings += containment.check_groups(client)
     report.findings += containment.check_unkillable(client)
     running = client.list(statuses=[AsyncJobStatus.RUNNING])
     report.processes = processes.list_processes([row for row, _ in report.workers], running)

@@ -7,6 +7,7 @@ from pathlib import Path
 from agentsd.errors import ContainmentError
 from agentsd.supervisor.notices import Listener, Notice
 from agentsd.workers.cgroup import NoGroupError, make_worker_group
+from agentsd.workers.leftover_groups import remove_abandoned, sign
 
 HOW_TO_DELEGATE = "systemd-run --user --scope -p Delegate=yes agents worker start"
 
@@ -26,5 +27,7 @@ def choose(wanted: str, worker_id: str, listener: Listener) -> Path | None:
             raise ContainmentError(str(problem), hint) from None
         listener(Notice("containment", {"uses": "subreaper", "because": str(problem)}, "debug"))
         return None
+    sign(group)
+    remove_abandoned(beside=group)
     listener(Notice("containment", {"uses": "cgroup", "group": str(group)}, "debug"))
     return group

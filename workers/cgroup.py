@@ -179,10 +179,15 @@ def probe(worker_group: Path) -> None:
         group.remove()
 
 
+def cgroup_mounts() -> list[Path]:
+    """Where cgroup v2 is mounted."""
+    return [place for _, place in _mounts()]
+
+
 def find_worker_groups(worker_id: str) -> list[Path]:
     """Where the group of a worker is, wherever it was started; usually one or none."""
     name = f"{PREFIX}{worker_id}"
-    found = [place for _, mount in _mounts() for place in _below(mount, name)]
+    found = [place for mount in cgroup_mounts() for place in _below(mount, name)]
     return list(dict.fromkeys(found))
 
 

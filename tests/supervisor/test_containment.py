@@ -20,6 +20,8 @@ from support.supervisor import Supervisor
 from agentsd import Client
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.workers.cgroup import NoGroupError, find_worker_groups, usable_group
+from agentsd.workers.leftover_groups import SIGNATURE, is_abandoned, sign
+from agentsd.workers.process import MARKER
 
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
@@ -171,6 +173,91 @@ def test_the_next_start_removes_the_group_of_a_dead_worker(
 
     eventually(lambda: not find_worker_groups(dead), 20, "the neighbour has removed it")
     assert find_worker_groups(neighbour.row.worker_id)
+
+
+@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+def test_when_everybody_is_killed_a_cleanup_removes_the_group(
+    begin: Begin, start: Start, operator: Operator
+) -> None:
+    """Diagnostics sees it, a dry run names it, and what lives is left alone."""
+    neighbour = start(containment="cgroup")
+    dying = start(containment="cgroup")
+    neighbour.freeze()  # it buries nobody
+    group = find_worker_groups(dying.row.worker_id)[0]
+    neighbours = find_worker_groups(neighbour.row.worker_id)[0]
+    dying.kill_with_spawner()
+    found = [
+        each["text"] for each in operator.ask("diagnostics").data["checks"] if each["level"] == "warning"
+    ]
+    would = operator.ask("cleanup", "--dry-run").data["removed"]
+    assert group.exists()
+    did = operator.ask("cleanup").data["removed"]
+
+    assert "1 control group of killed workers is left: agents cleanup" in found
+    assert (
+        would
+        == did
+        == [
+            {
+                "kind": "control group",
+                "path": str(group),
+                "detail": "its worker was killed",
+                "removable": True,
+            }
+        ]
+    )
+    assert not group.exists()
+    assert neighbours.exists()
+    assert operator.ask("cleanup").data["removed"] == []
+
+
+@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+def test_the_next_worker_of_any_store_removes_the_group_of_a_killed_one(home: Home, start: Start) -> None:
+    """That store may be gone for ever. What has no signature, or lives, is left alone."""
+    dying, other = start(containment="cgroup"), Home()
+    group = find_worker_groups(dying.row.worker_id)[0]
+    unsigned = group.with_name("agents-unsigned")
+    unsigned.mkdir()
+    dying.kill_with_spawner()
+    stranger = Supervisor(other)
+    try:
+        stranger.start()
+        eventually(lambda: not group.exists(), 20, "it is removed")
+        assert unsigned.exists()
+        assert find_worker_groups(stranger.row.worker_id)
+    finally:
+        stranger.end()
+        unsigned.rmdir()
+        other.remove()
+
+
+@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+def test_a_group_is_abandoned_only_when_nothing_of_its_worker_is_left(tmp_path: Path) -> None:
+    """Its supervisor lives; it is dead and something is in the group; something carries its marker; all are gone."""
+    group = usable_group() / f"agents-test-{os.getpid()}"
+    group.mkdir()
+    sleeper = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: f"test-{os.getpid()}"})
+    try:
+        sign(group)
+        living = is_abandoned(group)
+        boot, _, start, namespace = os.getxattr(group, SIGNATURE).decode().split(" ", 3)
+        os.setxattr(group, SIGNATURE, f"{boot} 1 {int(start) + 1} {namespace}".encode())
+        marked = is_abandoned(group)
+        (group / "cgroup.procs").write_text(str(sleeper.pid))
+        populated = is_abandoned(group)
+        sleeper.kill()
+        sleeper.wait()
+        assert not (living or marked or populated)
+        assert is_abandoned(group)
+        os.setxattr(group, SIGNATURE, b"scribble")
+        assert not is_abandoned(group)
+        os.chown(group, 65534, 65534)
+        assert not is_abandoned(group)
+        sign(tmp_path / "nowhere")  # cannot be signed: no more than that
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        group.rmdir()
 
 
 def test_who_may_make_no_groups_is_told_why() -> None:
