@@ -1,32 +1,23 @@
-"""The public way in: put jobs in, look at them, cancel them, wait for them.
-
-A client never signals a job of a living owner: it writes the wish and pokes the owner. Only when the owner
-is provably dead does it end what is left, by identity, and finish the row itself.
-"""
+"""The public way in: put jobs in, look at them, cancel them, wait for them."""
 
 from __future__ import annotations
 
-import signal as signals
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
 
 import orjson
 
-from agentsd.errors import BadPayloadError, ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
-from agentsd.faults import reach
+from agentsd.errors import BadPayloadError, InvalidInputError
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
-from agentsd.store import bulk, cancel, events, jobs, plans, steering, workers
+from agentsd.store import bulk, events, jobs, plans, steering, workers
 from agentsd.store.database import Database, open_store
 from agentsd.store.paths import StateDir, state_dir
 from agentsd.store.settings import Settings, load_settings
 from agentsd.supervisor.wakeup import poke
 
-ACKNOWLEDGE = 5.0
-"""Seconds that a cancel waits for a sign of the job's owner."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
+if TYPE_CHECKING:
+    from agentsd.supervisor.cancelling import CancelOutcome
 
 
 class Wishes(TypedDict, total=False):
@@ -42,14 +33,6 @@ class Wishes(TypedDict, total=False):
     """The id of a job that has to succeed first. If it does not, this one ends ``dependency_failed``."""
     key: str | None
     """While a job with this key is queued or running, no other one is made."""
-
-
-@dataclass(frozen=True, slots=True)
-class CancelOutcome:
-    """What a cancel found. ``acknowledged`` is False if the job's owner gave no sign of life."""
-
-    job: AsyncJob
-    acknowledged: bool
 
 
 class Client:
@@ -231,31 +214,9 @@ class Client:
         *on_change* is called with the job whenever it looks different. Raises WaitTimeoutError after
         *timeout* seconds, NotFoundError, StoreError if the store was moved, deleted or replaced meanwhile.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause, seen = _FIRST_PAUSE, None
-        while True:
-            self.db.refuse_ghost()
-            job = self._latest(jobs.get(self.db, job_id))
-            if job != seen:
-                seen, pause = job, _FIRST_PAUSE
-                if on_change is not None:
-                    on_change(job)
-            if job.status.is_terminal:
-                return job
-            if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeoutError(f"Job {job.job_id}", timeout or 0.0)
-            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        from agentsd.supervisor.waiting import wait_for  # noqa: PLC0415 - what only enqueues does not wait
 
-    def _latest(self, job: AsyncJob) -> AsyncJob:
-        """The automatic successor of *job*, or of that one, as far as it goes. A person's retry is none."""
-        while job.status is AsyncJobStatus.FAILED:
-            after = jobs.successor(self.db, job.job_id)
-            # The worker queues its successor in the very transaction that ends the job.
-            if after is None or after.created_at != job.finished_at:
-                break
-            job = after
-        return job
+        return wait_for(self.db, job_id, timeout=timeout, on_change=on_change)
 
     # -- cancelling ---------------------------------------------------------------------------------
 
@@ -268,39 +229,9 @@ class Client:
         owner to react; with *force*, a job whose owner does not react is killed from here. Raises
         InvalidTransitionError if the job has ended, NotFoundError, InvalidInputError.
         """
-        wanted = _signal_name(signal)
-        with self.db.write() as tx:
-            job = cancel.request_cancel(tx, job_id, why=reason, signal=wanted)
-            reach("cancel.commit")
-        reach("cancel.committed")
-        if job.status.is_terminal or job.worker_id is None:
-            return CancelOutcome(job, acknowledged=True)
-        owner = workers.get(self.db, job.worker_id)
-        if owner is not None:
-            poke(owner.socket_path)
-        return self._see_to_it(job, owner, force=force)
+        from agentsd.supervisor.cancelling import cancel_job  # noqa: PLC0415 - brings what ends processes
 
-    def _see_to_it(self, job: AsyncJob, owner: Worker | None, *, force: bool) -> CancelOutcome:
-        """Wait for the owner's sign; do its work if it is dead, or if it is to be forced."""
-        from agentsd.supervisor import takeover  # noqa: PLC0415 - few cancels need it
-
-        if owner is None or takeover.is_dead(owner):
-            return CancelOutcome(takeover.bury_owner(self.db, self.settings, job, owner), acknowledged=True)
-        deadline = time.monotonic() + ACKNOWLEDGE
-        beat = owner.beat
-        while time.monotonic() < deadline:
-            now = jobs.get(self.db, job.job_id)
-            row = workers.get(self.db, owner.worker_id)
-            if now.status.is_terminal or (row is not None and row.beat != beat):
-                return CancelOutcome(now, acknowledged=True)
-            if takeover.is_dead(owner):
-                return CancelOutcome(
-                    takeover.bury_owner(self.db, self.settings, job, owner), acknowledged=True
-                )
-            time.sleep(0.01)
-        if force:
-            return CancelOutcome(takeover.force(self.db, job, owner), acknowledged=False)
-        return CancelOutcome(jobs.get(self.db, job.job_id), acknowledged=False)
+        return cancel_job(self.db, self.settings, job_id, reason=reason, signal=signal, force=force)
 
     # -- workers ------------------------------------------------------------------------------------
 
@@ -309,29 +240,21 @@ class Client:
 
         Raises NotFoundError, ConflictError if it is not here or not alive.
         """
-        worker = self._tell(worker_id, signals.SIGTERM)
-        if now:  # another signal, because two of the same kind may arrive as one
-            self._tell(worker_id, signals.SIGINT)
-        return worker
+        from agentsd.supervisor import asking  # noqa: PLC0415 - few commands signal workers
+
+        return asking.stop(self.db, worker_id, now=now)
 
     def drain_worker(self, worker_id: str) -> Worker:
         """Tell a supervisor of this host to take no more jobs, and to end when its last one has. Raises as above."""
-        return self._tell(worker_id, signals.SIGUSR2)
+        from agentsd.supervisor import asking  # noqa: PLC0415 - see above
+
+        return asking.drain(self.db, worker_id)
 
     def reload_worker(self, worker_id: str) -> Worker:
         """Tell a supervisor of this host to read its configuration again. Raises as above."""
-        return self._tell(worker_id, signals.SIGUSR1)
+        from agentsd.supervisor import asking  # noqa: PLC0415 - see above
 
-    def _tell(self, worker_id: str, number: signals.Signals) -> Worker:
-        from agentsd.supervisor.takeover import signal_worker  # noqa: PLC0415 - few commands signal workers
-
-        worker = workers.get(self.db, worker_id)
-        if worker is None:
-            raise NotFoundError("worker", worker_id)
-        if worker.ended_at is not None:
-            raise ConflictError(f"Worker {worker_id} has ended already ({worker.end_reason}).")
-        signal_worker(worker, number)
-        return worker
+        return asking.reload(self.db, worker_id)
 
     # -- closing ------------------------------------------------------------------------------------
 
@@ -371,17 +294,3 @@ def plan_timeout(db: Database, plan_id: str, phase: Phase) -> float | None:
     if phase is not Phase.EXECUTE:
         return None
     return orjson.loads(plans.get(db, plan_id).frozen_json).get("timeout")
-
-
-def _signal_name(text: str | None) -> str | None:
-    """``term``, ``SIGTERM`` or ``15`` as ``TERM``. Raises InvalidInputError."""
-    if text is None:
-        return None
-    name = text.upper().removeprefix("SIG")
-    try:
-        number = signals.Signals(int(name)) if name.isdigit() else signals.Signals[f"SIG{name}"]
-    except (ValueError, KeyError):
-        raise InvalidInputError(
-            "signal", expected="a name or number such as TERM, INT, KILL", got=text
-        ) from None
-    return number.name.removeprefix("SIG")

@@ -313,7 +313,7 @@ def test_a_worker_that_does_not_react_is_said_and_can_be_passed_over(
     agents: Agents, worker: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--force kills the job from here."""
-    monkeypatch.setattr("agentsd.supervisor.client.ACKNOWLEDGE", 0.2)
+    monkeypatch.setattr("agentsd.supervisor.cancelling.ACKNOWLEDGE", 0.2)
     job = agents.enqueue("tree", {"seconds": 60})
     wait_until(agents, job, "running")
     eventually(lambda: "pids" in agents("job", "show", job).out, 10, "the job has its processes")

@@ -25,7 +25,7 @@ from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, Wait
 from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanRow, PlanState, Reason, utc_now
 from agentsd.store import plans
 from agentsd.store.jobs import NewJob, insert
-from agentsd.supervisor import client as client_module
+from agentsd.supervisor import cancelling
 
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
@@ -351,7 +351,7 @@ def test_force_ends_a_job_whose_worker_is_stopped(
     client: Client, begin: Begin, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without force it is only said; with it the tree is gone, and the worker drops what it has later."""
-    monkeypatch.setattr(client_module, "ACKNOWLEDGE", 0.3)
+    monkeypatch.setattr(cancelling, "ACKNOWLEDGE", 0.3)
     supervisor = start()
     job = begin("tree", STUBBORN, progress=True)
     supervisor.freeze()
