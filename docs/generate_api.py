@@ -7,19 +7,22 @@ A test fails when the page is older than the code; then:
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import itertools
 import re
+import textwrap
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import Any
 
 import agentsd
 import agentsd.errors
 import agentsd.testing
-from agentsd.supervisor.client import CancelOutcome, Wishes
-from agentsd.workers.context import JobInfo
-from agentsd.workers.tools import ToolResult
+from agentsd.model import Worker
+from agentsd.supervisor.worker import AsyncWorker
 
 INTRODUCTION = """\
 # Python API
@@ -27,21 +30,41 @@ INTRODUCTION = """\
 <!-- Written by docs/generate_api.py -->
 
 Everything here is typed (`py.typed`) and imported from `agentsd`, unless another module is named. Importing `agentsd` loads no
-database; names are loaded when they are first used. [Phases of your own](../guides/own_phases.md) is the tutorial.
+database; names are loaded when they are first used. Guides: [use it from Python](../guides/python.md),
+[phases of your own](../guides/own_phases.md).
+
+Every error is one of [`agentsd.errors`](#agentsderrors), a subclass of `AgentsError`. Durations are seconds, sizes are bytes, times are
+RFC 3339 UTC text of fixed width, which sorts as it should.
 
 ```python
 import agentsd
 
 with agentsd.connect() as client:
-    job = client.enqueue("resize", payload={"paths": ["a.png"]})
+    job = client.enqueue("compress", payload={"paths": ["/var/tmp/a.txt"]})
     job = client.wait(job.job_id, timeout=60)
     print(job.status, job.reason, job.result)
 ```
 """
 CLASSES = (
-    agentsd.Client, Wishes, CancelOutcome, agentsd.JobContext, JobInfo, ToolResult, agentsd.CancellationToken,
-    agentsd.AsyncJob, agentsd.AsyncJobStatus,
+    agentsd.Client, agentsd.Wishes, agentsd.CancelOutcome, agentsd.AsyncJob, agentsd.AsyncJobStatus, agentsd.Reason,
+    agentsd.JobEvent, Worker, agentsd.JobContext, agentsd.JobInfo, agentsd.ToolResult, agentsd.CancellationToken,
+    AsyncWorker,
 )  # fmt: skip
+WIDTH = 100
+"""A call that is longer has a line for each parameter."""
+MACHINERY = {(agentsd.CancellationToken, name) for name in ("watch", "install", "raising", "held", "seal")}
+"""What only a job process itself calls."""
+TESTING = (
+    "run_inline",
+    "job_context",
+    "FakeClock",
+    "FakeToken",
+    "InlineEnd",
+    "temporary_store",
+    "temporary_state",
+    "run_queued",
+)
+"""The names of `agentsd.testing` in the order in which a reader wants them."""
 
 
 def prose(item: Any) -> str:
@@ -68,7 +91,22 @@ def signature(name: str, function: Any) -> str:
         for each in given.parameters.values()
         if each.name not in ("self", "cls")
     ]
-    return f"{name}{given.replace(parameters=kept, return_annotation=Raw(given.return_annotation))}"
+    given = given.replace(parameters=kept, return_annotation=Raw(given.return_annotation))
+    line = f"{name}{given}"
+    if len(line) <= WIDTH:
+        return line
+    listed = "".join(f"    {each},\n" for each in words_of(kept))
+    return f"{name}(\n{listed}) -> {given.return_annotation}"
+
+
+def words_of(parameters: Iterable[inspect.Parameter]) -> Iterator[str]:
+    """Each parameter as it is written, with the star before the first that has to be named."""
+    starred = False
+    for each in parameters:
+        if each.kind is inspect.Parameter.KEYWORD_ONLY and not starred:
+            starred = True
+            yield "*"
+        yield str(each)
 
 
 def default_of(parameter: inspect.Parameter) -> Any:
@@ -81,23 +119,45 @@ def function_part(name: str, function: Any) -> Iterator[str]:
     yield f"```python\n{signature(name, function)}\n```\n\n{prose(function)}\n"
 
 
-def class_part(kind: type) -> Iterator[str]:
+def class_part(kind: type, heading: str = "##") -> Iterator[str]:
     """A class: what it is, its fields, its methods."""
-    yield f"## {kind.__name__}\n\n{prose(kind)}\n"
+    yield f"{heading} {kind.__name__}\n\n{prose(kind)}\n"
     if dataclasses.is_dataclass(kind) or typing.is_typeddict(kind):
-        yield "| field | type |\n|---|---|"
-        for name, annotation in kind.__annotations__.items():
-            text = getattr(annotation, "__forward_arg__", str(annotation))
-            if not name.startswith("_"):
-                yield f"| `{name}` | `{text}` |".replace(" | None`", " \\| None`")
-        yield ""
+        yield from fields_part(kind)
+    if issubclass(kind, Enum):
+        yield "Values: " + ", ".join(f"`{member.value}`" for member in kind) + ".\n"
     for name, member in vars(kind).items():
-        if name.startswith("_") or not inspect.getdoc(member):
+        if name.startswith("_") or not inspect.getdoc(member) or (kind, name) in MACHINERY:
             continue
         if inspect.isfunction(member):
             yield from function_part(name, member)
         elif isinstance(member, property):
             yield f"`{name}`\n:   {prose(member)}\n"
+
+
+def fields_part(kind: type) -> Iterator[str]:
+    """The table of a class's fields, with what the source says below each."""
+    words = field_docs(kind)
+    yield "| field | type | |\n|---|---|---|" if words else "| field | type |\n|---|---|"
+    for name, annotation in kind.__annotations__.items():
+        text = getattr(annotation, "__forward_arg__", str(annotation)).replace("|", "\\|")
+        if not name.startswith("_"):
+            yield f"| `{name}` | `{text}` |" + (f" {words.get(name, '')} |" if words else "")
+    yield ""
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """The text that stands below each field in the source."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)  # noqa: S101 - it is the source of a class
+    found: dict[str, str] = {}
+    for field, below in itertools.pairwise(body.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.replace("``", "`").split())
+            case _:
+                continue
+    return found
 
 
 def lines() -> Iterator[str]:
@@ -107,14 +167,22 @@ def lines() -> Iterator[str]:
     yield from function_part("connect", agentsd.connect)
     for kind in CLASSES:
         yield from class_part(kind)
-    yield "## agentsd.testing\n\nHelpers for tests of handlers.\n"
-    for name in ("job_context", "temporary_state"):
-        yield from function_part(name, inspect.unwrap(getattr(agentsd.testing, name)))
+    yield f"## agentsd.testing\n\n{prose(agentsd.testing)}\n"
+    for name in TESTING:
+        item = getattr(agentsd.testing, name)
+        if inspect.isclass(item):
+            yield from class_part(item, "###")
+        else:
+            yield f"### {name}\n"
+            yield from function_part(name, inspect.unwrap(item))
     yield "## agentsd.errors\n\n| error | exit code | |\n|---|---|---|"
     for name, error in vars(agentsd.errors).items():
-        if inspect.isclass(error) and issubclass(error, agentsd.errors.AgentsError):
+        if inspect.isclass(error) and issubclass(
+            error, agentsd.errors.AgentsError | agentsd.errors.JobCancelled
+        ):
             first = prose(error).partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
-            yield f"| `{name}` | {int(error.exit_code)} | {first} |"
+            code = int(error.exit_code) if issubclass(error, agentsd.errors.AgentsError) else "130"
+            yield f"| `{name}` | {code} | {first} |"
 
 
 if __name__ == "__main__":

@@ -7,19 +7,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agentsd.model import AsyncJob as AsyncJob
     from agentsd.model import AsyncJobStatus as AsyncJobStatus
+    from agentsd.model import JobEvent as JobEvent
+    from agentsd.model import Reason as Reason
+    from agentsd.supervisor.cancelling import CancelOutcome as CancelOutcome
     from agentsd.supervisor.client import Client as Client
+    from agentsd.supervisor.client import Wishes as Wishes
     from agentsd.supervisor.client import connect as connect
     from agentsd.workers.context import JobContext as JobContext
+    from agentsd.workers.context import JobInfo as JobInfo
     from agentsd.workers.token import CancellationToken as CancellationToken
+    from agentsd.workers.tools import ToolResult as ToolResult
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncJob": "agentsd.model",
     "AsyncJobStatus": "agentsd.model",
+    "CancelOutcome": "agentsd.supervisor.cancelling",
     "CancellationToken": "agentsd.workers.token",
     "Client": "agentsd.supervisor.client",
     "JobContext": "agentsd.workers.context",
+    "JobEvent": "agentsd.model",
+    "JobInfo": "agentsd.workers.context",
+    "Reason": "agentsd.model",
+    "ToolResult": "agentsd.workers.tools",
+    "Wishes": "agentsd.supervisor.client",
     "connect": "agentsd.supervisor.client",
 }
 

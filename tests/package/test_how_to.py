@@ -102,36 +102,6 @@ def test_every_plan_that_is_shown_is_valid(page: Path, reader: Reader) -> None:
             load_plan(reader.project / f"{number}.yaml", reader.project)
 
 
-def test_the_first_plan_works_as_written(reader: Reader) -> None:
-    """Foreground, change of mind, background: every command of the guide, in its order."""
-    (plan,) = blocks("guides/first_plan.md", "yaml")
-    foreground, revert, worker, background = blocks("guides/first_plan.md", "console")
-    reader.write("plan.yaml", plan)
-    create, *rest = typed(foreground, PLAN="PLAN")
-    plan_id = reader.shell(create).strip()
-
-    said = [reader.shell(line.replace("PLAN", plan_id)) for line in rest]
-    assert "say-hello" in said[0]
-    assert "+# Hello" in said[2]
-    assert (reader.project / "HELLO.md").read_text() == "# Hello\n"
-
-    reader.shell(next(typed(revert, PLAN=plan_id)))
-    assert not (reader.project / "HELLO.md").exists()
-
-    settings, start = typed(worker)
-    reader.shell(settings)
-    supervisor = Supervisor(reader.home, *start.removeprefix("agents worker start").split()).start()
-    try:
-        execute, *rest = typed(background, PLAN=plan_id, JOB="JOB")
-        job = reader.shell(execute).strip()
-        said = [reader.shell(line.replace("JOB", job)) for line in rest]
-        reader.shell(f"agents job wait {said[-1]}")
-    finally:
-        supervisor.stop()
-    assert job in said[0]
-    assert (reader.project / "HELLO.md").read_text() == "# Hello\n"
-
-
 def test_the_five_agents_are_called_as_written(reader: Reader) -> None:
     """By stand-ins: no terminal, nothing to read, the arguments of the page; commits of theirs stay in the clone."""
     for name in ("claude", "codex", "gemini", "opencode", "aider"):
