@@ -23,7 +23,7 @@ nox.options.stop_on_first_error = False
 HERE = Path(__file__).parent
 ROOMS = ("cli", "plans", "store", "supervisor", "workers")
 PYTHON_FILES = (
-    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "crash_matrix", "guards", "models", "limits", "soak", "docs", "typings", "examples", "noxfile.py",
+    *ROOMS, "src", "tests", "features", "robot", "benchmarks", "crash_matrix", "evidence", "guards", "models", "limits", "soak", "docs", "typings", "examples", "noxfile.py",
 )  # fmt: skip
 COVERAGE_FLOOR = 97.0
 """Per cent of lines, and of branches, that tests have to reach."""

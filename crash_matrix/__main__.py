@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,21 +11,25 @@ from pathlib import Path
 from crash_matrix.cells import Cell, all_cells, cut
 from crash_matrix.page import page
 from crash_matrix.play import Finding, play, prepare
+from evidence.circumstances import Run
 
 
 def main() -> int:
-    """The exit code is 1 if a cell fell short."""
+    """The exit code is 1 if a cell fell short, 2 if there is no such cell."""
     options = _options()
     cells = [cell for cell in (cut() if options.cut else all_cells()) if options.only in cell.name]
-    begun = time.monotonic()
+    if not cells:
+        print(f"No cell has {options.only!r} in its name.", file=sys.stderr)
+        return 2
+    run = Run()
     findings = _play_all(cells, options.jobs, options.source)
     short = [finding for finding in findings if finding.problem]
-    print(f"{len(findings)} cells in {time.monotonic() - begun:.0f} s, {len(short)} fell short")
+    print(f"{len(findings)} cells in {run.seconds:.0f} s, {len(short)} fell short")
     for finding in short:
         print(f"\n--- {finding.cell.name}\n{finding.problem}")
     if options.page is not None:
-        options.page.write_text(page(findings))
-    return 1 if short or not findings else 0
+        options.page.write_text(page(findings, run.sentence()))
+    return 1 if short else 0
 
 
 def _options() -> argparse.Namespace:

@@ -106,7 +106,7 @@ def _kind(point: PointInfo, kind: str) -> str:
     if point.operation in ("migrate", "prune", "execute", "apply"):
         return "plan" if point.operation in ("execute", "apply") else "plain"
     # What is swept, or climbs the whole ladder, has to be there.
-    if point.name in ("sweep.between", "orphans.between"):
+    if point.name in ("sweep.between", "orphans.between", "reap.swept"):
         return "daemon"
     return "stubborn" if point.name == "ladder.kill" else kind
 

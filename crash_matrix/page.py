@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from support.patience import PATIENCE
 
-import agentsd
 from crash_matrix.cells import MEANINGS, why_not
 from crash_matrix.play import Finding
 from crash_matrix.points import POINTS
@@ -34,13 +29,13 @@ _PROMISES = """
 """
 
 
-def page(findings: Sequence[Finding]) -> str:
-    """The page, as Markdown."""
+def page(findings: Sequence[Finding], run: str) -> str:
+    """The page, as Markdown. *run* says when, where and on what it was played."""
     return (
         "\n".join(
             [
                 _INTRODUCTION,
-                *_circumstances(findings),
+                _circumstances(findings, run),
                 _PROMISES,
                 *_legend(),
                 *_tables(findings),
@@ -51,14 +46,10 @@ def page(findings: Sequence[Finding]) -> str:
     )
 
 
-def _circumstances(findings: Sequence[Finding]) -> Iterator[str]:
+def _circumstances(findings: Sequence[Finding], run: str) -> str:
     short = sum(bool(finding.problem) for finding in findings)
-    yield (
-        f"Played on {datetime.now(UTC):%Y-%m-%d}: {len(findings)} lines, {short} fell short. agentsd {agentsd.__version__}, "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"{platform.system()} {platform.release().partition('-')[0]}, {os.cpu_count()} cores, "
-        f"deadlines times {PATIENCE:g}."
-    )
+    patience = "" if PATIENCE == 1 else f" Deadlines were multiplied by {PATIENCE:g}."
+    return f"{len(findings)} lines, **{short} fell short**. {run}{patience}"
 
 
 def _legend() -> Iterator[str]:

@@ -6,6 +6,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import SubprocessError
 
 from support.patience import eventually
 from support.processes import become_subreaper, kill, reap_orphans
@@ -43,7 +44,7 @@ def play(cell: Cell, source: Path | None = None) -> Finding:
     problem = ""
     try:
         _play(stage)
-    except (AssertionError, AgentsError, OSError, ValueError, KeyError) as error:
+    except (AssertionError, AgentsError, OSError, ValueError, KeyError, SubprocessError) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         problem = f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__} at {place}"
         problem += "".join(f"\n{worker.said[-3000:]}" for worker in stage.workers if worker.log.exists())
@@ -70,6 +71,8 @@ def _play(stage: Stage) -> None:
     promises.tables_are_right(stage)
     promises.effects_are_right(stage)
     promises.endings_are_right(stage, endings)
+    if stage.cell.fault == "stop long":
+        promises.late_ends_are_told(stage)
     promises.nothing_runs(stage)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -101,6 +102,23 @@ def _is_of(pid: int, root: Path) -> bool:
     except OSError:
         return False
     return MARKER.encode() + b"=" in environment and f"{root}/".encode() in environment
+
+
+def late_ends_are_told(stage: Stage) -> None:
+    """A supervisor that wakes up after others have ended its jobs drops what it has, and the history says so.
+
+    The row alone would not show a missing fence: the database's own triggers hold it, too.
+    """
+    told = dict[str, list[str]]()
+    for job_id, detail in stage.home.sql(
+        "SELECT job_id, detail FROM job_events WHERE from_status IS to_status"
+    ):
+        told.setdefault(job_id, []).append(json.loads(detail or "{}").get("dropped", ""))
+    for role in ("target", "near"):
+        job_id = stage.jobs[role]
+        assert told.get(job_id, []).count("late result") == 1, (
+            f"the late end of the {role} job is not told once: {told.get(job_id)}"
+        )
 
 
 def endings_are_right(stage: Stage, expected: dict[str, set[str]]) -> None:

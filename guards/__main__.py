@@ -6,11 +6,12 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
+from evidence.circumstances import Run
+from evidence.pages import put
 from guards.catalogue import GUARDS
-from guards.guard import Guard
+from guards.guard import MATRIX, Guard
 from guards.tree import Outcome, Tree
 
 HEADER = ("| guard | without it | file | noticed by | seconds |", "|---|---|---|---|---|")
@@ -18,7 +19,7 @@ HEADER = ("| guard | without it | file | noticed by | seconds |", "|---|---|---|
 
 def main() -> int:
     """Exit 0: every guard was noticed. 1: one was not, or a check is red although nothing was removed."""
-    wanted = _arguments()
+    wanted, run = _arguments(), Run()
     chosen = [guard for guard in GUARDS if not wanted.only or any(text in guard.name for text in wanted.only)]
     with tempfile.TemporaryDirectory(prefix="guards-") as directory:
         tree = Tree(Path(directory))
@@ -27,7 +28,8 @@ def main() -> int:
             return 1
         rows = list(_remove_each(tree, chosen))
     if wanted.page:
-        _write_page(wanted.page, rows)
+        table = "\n".join([*HEADER, *(row(guard, outcomes) for guard, outcomes in rows)])
+        put(wanted.page, "table", f"{run.sentence()} {len(rows)} guards.\n\n{table}")
     unnoticed = [guard.name for guard, outcomes in rows if not any(outcome.red for outcome in outcomes)]
     if unnoticed:
         print(f"Nobody notices: {', '.join(unnoticed)}.")
@@ -84,17 +86,9 @@ def row(guard: Guard, outcomes: Sequence[Outcome]) -> str:
 
 
 def _name(check: str) -> str:
+    if check.startswith(MATRIX):
+        return f"matrix (`{check.removeprefix(MATRIX)}`)"
     return f"`{check.rpartition('::')[2] or check}`".replace("`test_random_histories`", "state machine")
-
-
-def _write_page(page: Path, rows: Sequence[tuple[Guard, list[Outcome]]]) -> None:
-    """Put the table between the page's two marks."""
-    text = page.read_text()
-    before, _, rest = text.partition("<!-- table -->")
-    _, _, after = rest.partition("<!-- end of the table -->")
-    today = datetime.now(UTC).date().isoformat()
-    table = "\n".join([f"Run on {today}:", "", *HEADER, *(row(guard, outcomes) for guard, outcomes in rows)])
-    page.write_text(f"{before}<!-- table -->\n{table}\n<!-- end of the table -->{after}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ JOBS = "tests/store/test_jobs.py"
 SCHEMA = "tests/store/test_schema.py"
 DATABASE = "tests/store/test_database.py"
 MACHINE = "tests/machine/test_state_machine.py::test_random_histories"
+MATRIX = "matrix: "
+"""Before a text, a check: the cells of the crash matrix that have it in their name."""
 
 
 class MovedGuardError(Exception):
@@ -35,7 +37,7 @@ class Guard:
     old: str
     new: str
     checks: tuple[str, ...]
-    """Tests, as pytest names them; at least one has to turn red."""
+    """Tests, as pytest names them, or cells of the matrix behind :data:`MATRIX`; at least one has to turn red."""
 
     def remove(self, tree: Path) -> str:
         """Take the guard away in *tree*; returns the text of the file as it was. Raises MovedGuardError."""

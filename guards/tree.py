@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from guards.guard import MATRIX
+
 PROJECT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".nox", ".venv", "__pycache__", "*.egg-info", "build", "dist", "site", ".coverage*", "robot-results",
@@ -37,7 +39,7 @@ class Tree:
         shutil.copytree(PROJECT, self.root, symlinks=True, ignore=LEFT_OUT)
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
-            "PYTHONPATH": f"{self.root / 'src'}{os.pathsep}{self.root}",
+            "PYTHONPATH": os.pathsep.join(str(self.root / each) for each in ("src", "features", ".")),
             "PYTHONDONTWRITEBYTECODE": "1",
             "AGENTSD_MACHINE_QUICK": "1",
             "AGENTSD_MACHINE_EXAMPLES": "60",
@@ -60,7 +62,7 @@ class Tree:
 
     def run(self, check: str) -> Outcome:
         """Run one check."""
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", check]
+        command = [sys.executable, *_words(check)]
         started = time.monotonic()
         try:
             ended = subprocess.run(
@@ -75,6 +77,16 @@ class Tree:
             code, output = ended.returncode, ended.stdout + ended.stderr
         except subprocess.TimeoutExpired:
             code, output = 1, f"did not end within {LONGEST:g} s"
-        if code not in (0, 1):  # 2 interrupted, 3 internal error, 4 usage, 5 nothing collected
-            raise RuntimeError(f"{check} could not be run (pytest exit {code}):\n{output}")
+        if code not in (
+            0,
+            1,
+        ):  # 2 interrupted or no such cells, 3 internal error, 4 usage, 5 nothing collected
+            raise RuntimeError(f"{check} could not be run (exit {code}):\n{output}")
         return Outcome(check, red=code == 1, seconds=time.monotonic() - started, output=output)
+
+
+def _words(check: str) -> list[str]:
+    """What runs a check: a test of pytest, or cells of the crash matrix."""
+    if check.startswith(MATRIX):
+        return ["-m", "crash_matrix", "--only", check.removeprefix(MATRIX)]
+    return ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", check]

@@ -1,0 +1,87 @@
+"""What a supervisor guards in what it owns: handshake, orders, its spawner, its last words."""
+
+from __future__ import annotations
+
+from guards.guard import DECISIONS, LIFECYCLE, MACHINE, MATRIX, PARTS, RACES, Guard
+
+SUPERVISOR = (
+    Guard(
+        "handshake", "a handler begins before its process is known",
+        "supervisor/fleet.py",
+        "                self.ledger.starts.append(running)\n",
+        "                self.ledger.starts.append(running)\n                self.go(running)\n",
+        ("tests/machine/test_steps.py::test_no_handler_begins_before_its_process_is_stored",
+         f"{MATRIX}start.store = kill"),
+    ),
+    Guard(
+        "cancels in the group commit", "a cancel is noted and never obeyed",
+        "supervisor/fleet.py",
+        "if request is not None and request != running.cancel:",
+        "if False:",
+        (f"{LIFECYCLE}::test_cancelling_a_tree_leaves_nothing", f"{PARTS}::test_what_others_have_ended_is_disowned"),
+    ),
+    Guard(
+        "disowning", "a process goes on whose row others have ended",
+        "supervisor/fleet.py",
+        "            if job_id not in requests:\n                self.disown(running)\n                continue\n",
+        "            if job_id not in requests:\n                continue\n",
+        (f"{PARTS}::test_what_others_have_ended_is_disowned",),
+    ),
+    Guard(
+        "live row before a claim", "a supervisor that was declared lost claims on",
+        "supervisor/ledger.py",
+        "written.row_is_ours = workers.is_live(tx, self.worker_id)",
+        "written.row_is_ours = True",
+        (f"{RACES}::test_who_was_declared_lost_claims_nothing_more", MACHINE),
+    ),
+    Guard(
+        "giving up", "a supervisor that was declared lost goes on",
+        "supervisor/worker.py",
+        "if not written.row_is_ours:",
+        "if False:",
+        (MACHINE,),
+    ),
+    Guard(
+        "last words", "a closed row hides a running job for ever",
+        "supervisor/worker.py",
+        "if self.ledger.last_words(tx):",
+        "if True:",
+        (f"{RACES}::test_who_still_owns_a_job_leaves_its_row_open", MACHINE),
+    ),
+    Guard(
+        "mending", "what a dead spawner leaves goes on",
+        "supervisor/guard.py",
+        "left = self._end_leftovers() if self.spawner.has_ended()",
+        "left = set[int]() if self.spawner.has_ended()",
+        (f"{LIFECYCLE}::test_a_killed_spawner_is_replaced", MACHINE,
+         f"{MATRIX}sweep.begin = kill (daemon)"),
+    ),
+    Guard(
+        "innocent children", "a supervisor kills children that it did not start",
+        "supervisor/guard.py",
+        "*self._innocent} and self._is_remnant(pid)",
+        "}",
+        (f"{LIFECYCLE}::test_children_that_were_there_before_are_left_alone",),
+    ),
+    Guard(
+        "group of the spawner", "a stopped spawner sleeps on when its supervisor is killed",
+        "supervisor/spawner.py",
+        "process_group=0,",
+        "process_group=None,",
+        (f"{LIFECYCLE}::test_a_stopped_spawner_wakes_up_when_its_supervisor_is_killed",),
+    ),
+    Guard(
+        "exit status beside the frame", "a job that crashes after its result has succeeded",
+        "supervisor/verdict.py",
+        'if kind is Kind.RESULT and not frame["token"] and exited_well:',
+        'if kind is Kind.RESULT and not frame["token"]:',
+        (f"{DECISIONS}::test_the_first_cause_wins_and_a_result_that_came_is_kept",),
+    ),
+    Guard(
+        "attempts", "a poison job is tried for ever",
+        "supervisor/verdict.py",
+        "if job.attempt < max_attempts else None",
+        "if max_attempts > 1 else None",
+        (f"{DECISIONS}::test_attempts_run_out", MACHINE),
+    ),
+)  # fmt: skip
