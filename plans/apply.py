@@ -17,7 +17,7 @@ from typing import cast
 from agentsd.errors import AgentsError, ApplyConflictError, ConflictError, SandboxError
 from agentsd.faults import reach
 from agentsd.model import JSON
-from agentsd.plans import changes, journal, lifecycle, refs, sandbox, snapshot, standing, writes
+from agentsd.plans import changes, journal, lifecycle, originals, refs, sandbox, snapshot, standing, writes
 from agentsd.plans.changes import Difference
 from agentsd.plans.execute import order_of
 from agentsd.plans.frozen import FrozenPlan
@@ -58,16 +58,23 @@ def apply(job: JobPort) -> JSON:
     repository = _open(job.state_root, wish)
     job.progress({"doing": "merging"})
     with repository_lock(repository, job.state_root, token=job.token):
-        with _prepared(repository, job.state_root, wish) as (entry, writer, resumed):
+        with _prepared(repository, job.state_root, wish) as prepared:
             job.token.raise_if_set()
-            writer.on_progress = _progress(job)
+            prepared.writer.on_progress = _progress(job)
             with job.shield():
-                _write(repository, job.state_root, entry, writer, resumed=resumed)
+                _write(repository, job.state_root, prepared)
         if job.options.get("sandbox_cleanup", "on_apply") != "manual":
             _remove_sandboxes(repository, job.state_root, wish.plan_id)
-    written = len(writer.operations)
-    print(f"{written} files written" if entry.operations else "nothing to apply: the change set is empty")
-    return _report(entry, entry.operations, resumed=resumed)
+    operations = prepared.entry.operations
+    print(
+        f"{len(prepared.writer.operations)} files written"
+        if operations
+        else "nothing to apply: the change set is empty"
+    )
+    if prepared.unkept:
+        names = ", ".join(map(shown, prepared.unkept))
+        print(f"git keeps less than stood there (a filter, line ends), a revert brings it back: {names}")
+    return _report(prepared, operations)
 
 
 def check(state_root: Path, wish: Wish) -> dict[str, JSON]:
@@ -75,9 +82,9 @@ def check(state_root: Path, wish: Wish) -> dict[str, JSON]:
     repository = _open(state_root, wish)
     with (
         repository_lock(repository, state_root),
-        _prepared(repository, state_root, wish) as (entry, writer, resumed),
+        _prepared(repository, state_root, wish) as prepared,
     ):
-        return _report(entry, writer.operations, resumed=resumed) | {"kind": "check"}
+        return _report(prepared, prepared.writer.operations) | {"kind": "check"}
 
 
 def _open(state_root: Path, wish: Wish) -> Repository:
@@ -86,11 +93,19 @@ def _open(state_root: Path, wish: Wish) -> Repository:
     return open_repository(Path(wish.plan.project), state_root)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An apply up to its first write. *unkept* are the files of which git keeps less than stands there."""
+
+    entry: Journal
+    writer: writes.Writer
+    unkept: tuple[str, ...]
+    resumed: bool
+
+
 @contextmanager
-def _prepared(
-    repository: Repository, state_root: Path, wish: Wish
-) -> Generator[tuple[Journal, writes.Writer, bool]]:
-    """Everything up to the first write; also whether an earlier apply is resumed."""
+def _prepared(repository: Repository, state_root: Path, wish: Wish) -> Generator[Prepared]:
+    """Everything up to the first write."""
     refuse_unready(repository)
     _refuse_branch(repository, wish)
     unfinished = journal.unfinished(state_root, wish.plan_id) is not None
@@ -102,8 +117,15 @@ def _prepared(
         if problems := standing.obstacles(repository.work_tree, merge.operations):
             raise ApplyConflictError(problems)
         staged = writes.stage(repository.git, merge.after, merge.operations, folder)
-        entry = _continued(repository, begun, merge) if begun else _entry(repository, wish, merge)
-        yield entry, writes.Writer(repository.work_tree, staged, merge.operations, seen), unfinished
+        entry = _entry(repository, wish, merge, staged)
+        if begun:
+            entry = _continued(repository, begun, merge, entry)
+        kept = originals.commit(repository.git, entry.originals or {}, begun.kept if begun else None, folder)
+        unkept = originals.unkept(
+            repository.git, merge.before, merge.operations, entry.originals or {}, folder
+        )
+        writer = writes.Writer(repository.work_tree, staged, merge.operations, seen)
+        yield Prepared(replace(entry, kept=kept), writer, tuple(unkept), resumed=unfinished)
 
 
 def _refuse_branch(repository: Repository, wish: Wish) -> None:
@@ -149,54 +171,70 @@ def _commits(wish: Wish) -> tuple[str, str]:
     return wish.result["base"], wish.result["result"]
 
 
-def _entry(repository: Repository, wish: Wish, merge: Merge) -> Journal:
+def _entry(repository: Repository, wish: Wish, merge: Merge, staged: Path) -> Journal:
+    """The journal of an apply that begins now."""
+    root, git = repository.work_tree, repository.git
+    new = [each.path for each in merge.operations if each.new and not (staged / each.path).is_symlink()]
     return Journal(
         plan_id=wish.plan_id,
-        project=str(repository.work_tree),
+        project=str(root),
         result=_commits(wish)[1],
         before=merge.before,
         after=merge.after,
         operations=merge.operations,
-        folders=standing.missing_folders(repository.work_tree, merge.operations),
+        folders=standing.missing_folders(root, merge.operations),
+        doomed=standing.doomed_folders(root, merge.operations),
+        originals=originals.keep(git, merge.operations),
+        written=originals.blobs_of(git, staged, new),
     )
 
 
-def _continued(repository: Repository, begun: Journal, merge: Merge) -> Journal:
+def _continued(repository: Repository, begun: Journal, merge: Merge, now: Journal) -> Journal:
     """The journal of a resumed apply: what a revert has to restore is what stood before the *first* one.
 
     Where the user edited a file in between, the edited file is what stood before. So *before* becomes the project
     without anything applied, not as it stands: half applied, it would lack what the next apply, should this one be
     killed too, takes for the merge base, and git could collect what a revert needs.
     """
-    now = changes.entries(repository.git, merge.before)
-    first = {each.path: each for each in begun.operations}
-    combined = dict(first)
+    standing_now = changes.entries(repository.git, merge.before)
+    operations = {each.path: each for each in begun.operations}
+    kept, fresh = dict(begun.originals or {}), dict(now.originals or {})
     for each in merge.operations:
-        earlier = first.get(each.path)
-        untouched = earlier is not None and now.get(each.path) in (earlier.old, earlier.new)
-        old = earlier.old if earlier is not None and untouched else each.old
-        combined[each.path] = Difference(each.path, old, each.new)
+        first, original = operations.get(each.path), fresh.get(each.path)
+        is_ours = (
+            first is not None
+            and standing_now.get(each.path) == first.new
+            and (original is None or original.blob == begun.written.get(each.path, original.blob))
+        )
+        operations[each.path] = Difference(each.path, first.old if first and is_ours else each.old, each.new)
+        if not is_ours:
+            kept.pop(each.path, None)
+            kept |= {each.path: original} if original else {}
     return replace(
-        begun,
+        now,
+        result=begun.result,
         before=merge.clean,
-        after=merge.after,
-        operations=tuple(combined.values()),
-        folders=tuple({*begun.folders, *standing.missing_folders(repository.work_tree, merge.operations)}),
+        operations=tuple(operations.values()),
+        folders=tuple({*begun.folders, *now.folders}),
+        doomed={**now.doomed, **begun.doomed},
+        originals=None if begun.originals is None else kept,
+        written={**begun.written, **now.written},
     )
 
 
-def _write(
-    repository: Repository, state_root: Path, entry: Journal, writer: writes.Writer, *, resumed: bool
-) -> None:
-    refs.pin(repository.git, refs.apply_ref(entry.plan_id, "before"), entry.before)
-    refs.pin(repository.git, refs.apply_ref(entry.plan_id, "after"), entry.after)
+def _write(repository: Repository, state_root: Path, prepared: Prepared) -> None:
+    entry, writer, git = prepared.entry, prepared.writer, repository.git
+    pinned = {"before": entry.before, "after": entry.after, "originals": entry.kept}
+    for what, commit in pinned.items():
+        if commit:
+            refs.pin(git, refs.apply_ref(entry.plan_id, what), commit)
     reach("apply.prepared")
     entry.begin(state_root)
     reach("apply.begun")
     try:
         writer.write()
     except AgentsError:
-        if not writer.written and not resumed:
+        if not writer.written and not prepared.resumed:
             entry.withdraw(state_root)
         raise
     reach("apply.written")
@@ -226,14 +264,15 @@ def _remove_sandboxes(repository: Repository, state_root: Path, plan_id: str) ->
             print(str(error), flush=True)
 
 
-def _report(entry: Journal, operations: Sequence[Difference], *, resumed: bool) -> dict[str, JSON]:
+def _report(prepared: Prepared, operations: Sequence[Difference]) -> dict[str, JSON]:
     return {
         "kind": "applied",
-        "before": entry.before,
-        "after": entry.after,
+        "before": prepared.entry.before,
+        "after": prepared.entry.after,
         "files": [{"path": shown(each.path), "status": _word(each)} for each in operations],
         "empty": not operations,
-        "resumed": resumed,
+        "resumed": prepared.resumed,
+        "unkept": [shown(path) for path in prepared.unkept],
     }
 
 

@@ -16,6 +16,9 @@ from agentsd.plans.repository import open_repository
 
 GITLINK = "160000"
 """The mode of an entry that is another repository's commit, not content."""
+LINK = "120000"
+"""The mode of a symbolic link."""
+EXECUTABLE = "100755"
 _NULL_MODE = "000000"
 
 _WORDS = {

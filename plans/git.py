@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from agentsd.errors import GitError, GitMissingError, SandboxError
 
@@ -31,6 +32,8 @@ _OPTIONS = tuple(
         "advice.addEmbeddedRepo=false",
         # Of a repository that was copied from a system which knows no case: here `F` and `f` are two files.
         *(["core.ignoreCase=false"] if sys.platform == "linux" else []),
+        # And links are links: a plan may make some, and what is written as a plain file would be read as one.
+        *(["core.symlinks=true"] if sys.platform == "linux" else []),
         # An index of ours is one whole file, wherever it lies; and times are compared as exactly as can be.
         "core.splitIndex=false",
         "core.untrackedCache=false",
@@ -95,25 +98,36 @@ class Git:
         return scrubbed(os.environ) | _FIXED | found | more
 
     def call(
-        self, *args: str, stdin: bytes = b"", ok: Iterable[int] = (0,)
+        self, *args: str, stdin: bytes = b"", ok: Iterable[int] = (0,), output: IO[bytes] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run ``git *args*``. GitError if it ends with a code that is not in *ok*."""
-        done = self._run(args, stdin)
+        """Run ``git *args*``. GitError if it ends with a code that is not in *ok*.
+
+        *output* takes its standard output, which may be larger than memory.
+        """
+        done = self._run(args, stdin, output)
         for _ in range(_TRIES):
             # git made the folder of an object, `git gc` of somebody else saw it empty and removed it, and git could not
             # put the object there. Whatever we call may be called again.
             if done.returncode in ok or _FOLDER_WENT not in done.stderr:
                 break
-            done = self._run(args, stdin)
+            done = self._run(args, stdin, output)
         if done.returncode not in ok:
             raise GitError(args, done.returncode, done.stderr.decode("utf-8", "replace"))
         return done
 
-    def _run(self, args: Iterable[str], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
+    def _run(
+        self, args: Iterable[str], stdin: bytes, output: IO[bytes] | None
+    ) -> subprocess.CompletedProcess[bytes]:
         command = ["git", *_OPTIONS, *args]
         try:
             return subprocess.run(  # noqa: S603 - an argument list, no shell
-                command, cwd=self.cwd, env=self.environment(), input=stdin, capture_output=True, check=False
+                command,
+                cwd=self.cwd,
+                env=self.environment(),
+                input=stdin,
+                stdout=output or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                check=False,
             )
         except OSError as error:
             if self.cwd.is_dir():

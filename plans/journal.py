@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from agentsd.errors import ConflictError
 from agentsd.model import JSON
 from agentsd.plans.changes import Difference, Entry
 from agentsd.plans.durable import sync_folders, write_durably
+from agentsd.plans.originals import Original
+from agentsd.plans.standing import Permissions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,14 @@ class Journal:
     operations: tuple[Difference, ...]
     folders: tuple[str, ...] = ()
     """Folders that were not there before; a revert takes away what is empty of them."""
+    doomed: Mapping[str, Permissions] = field(default_factory=dict[str, Permissions])
+    """Folders that may go with the apply; a revert makes them again as they were."""
+    originals: Mapping[str, Original] | None = None
+    """What stood where the apply wrote; None if it was written by an agentsd that did not keep it."""
+    kept: str | None = None
+    """The commit that keeps *originals* from being collected as garbage."""
+    written: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The object of each file's bytes as they were written."""
 
     def begin(self, state_root: Path) -> None:
         """Write the journal, durably. From here on the apply has begun."""
@@ -60,6 +70,10 @@ class Journal:
                 for each in self.operations
             ],
             "folders": list(self.folders),
+            "doomed": {path: astuple(each) for path, each in self.doomed.items()},
+            "originals": None if self.originals is None else _originals_json(self.originals),
+            "kept": self.kept,
+            "written": dict(self.written),
         }
 
 
@@ -130,11 +144,25 @@ def _read(path: Path) -> Journal | None:
             after=data["after"],
             operations=operations,
             folders=tuple(data.get("folders", ())),
+            doomed={path: Permissions(*each) for path, each in data.get("doomed", {}).items()},
+            originals=_originals(data.get("originals")),
+            kept=data.get("kept"),
+            written=data.get("written", {}),
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConflictError(f"The journal {path} cannot be read: {error}") from error
+
+
+def _originals_json(originals: Mapping[str, Original]) -> JSON:
+    return {path: [*astuple(each.permissions), each.blob] for path, each in originals.items()}
+
+
+def _originals(data: Mapping[str, JSON] | None) -> dict[str, Original] | None:
+    if data is None:
+        return None
+    return {path: Original(Permissions(*each[:-1]), each[-1]) for path, each in data.items()}
 
 
 def _pair(entry: Entry | None) -> JSON:

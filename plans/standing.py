@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from agentsd.plans.changes import Difference, Entry
+from agentsd.plans.changes import EXECUTABLE, LINK, Difference, Entry
 from agentsd.plans.git import Git, shown
 
 Signature = tuple[int, ...] | None
 """What tells a file from an edited one: inode, mode, size and times; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """Whose a file or folder is and who may do what with it; *mode* is the permission bits alone."""
+
+    mode: int
+    owner: int
+    group: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Permissions:
+        """Those of what was looked at."""
+        return cls(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+
+
+def permissions(root: Path, path: str) -> Permissions | None:
+    """The permissions of the file or link at *path*; None if there is none. See :func:`signature`."""
+    if signature(root, path) is None:
+        return None
+    return Permissions.of((root / path).lstat())
+
+
+def mode_after(there: int, old: Entry | None, new: Entry) -> int:
+    """The permission bits that a file with the bits *there* has when it has become *new*.
+
+    They stay as they are but for the executable bit, and that, too, where the change does not concern it: with
+    ``core.fileMode`` off, git's idea of it says nothing about what is on the disk.
+    """
+    if old is not None and old.mode == new.mode:
+        return there
+    return there | (there & 0o444) >> 2 if new.mode == EXECUTABLE else there & ~0o111
 
 
 def signature(root: Path, path: str) -> Signature:
@@ -33,6 +66,26 @@ def missing_folders(root: Path, operations: Sequence[Difference]) -> tuple[str, 
     """The folders that writing *operations* will make, outer ones first."""
     needed = {str(parent) for each in operations if each.new for parent in PurePosixPath(each.path).parents}
     return tuple(sorted(path for path in needed if not os.path.isdir(root / path)))  # noqa: PTH112 - see above
+
+
+def doomed_folders(root: Path, operations: Sequence[Difference]) -> dict[str, Permissions]:
+    """The folders that may go when *operations* are written, outer ones first: those that become empty, or a file."""
+    found: dict[str, Permissions] = {}
+    for each in operations:
+        if each.new is None:
+            paths = [str(parent) for parent in PurePosixPath(each.path).parents][:-1]
+        else:
+            paths = list(_folders_below(root, each.path))
+        for path in paths:
+            if path not in found and (root / path).is_dir() and not (root / path).is_symlink():
+                found[path] = Permissions.of((root / path).stat())
+    return dict(sorted(found.items()))
+
+
+def _folders_below(root: Path, path: str) -> Iterator[str]:
+    """The folder at *path*, if it is one, and every folder in it."""
+    for place, _, _ in os.walk(root / path):
+        yield os.path.relpath(place, root)
 
 
 def obstacles(root: Path, operations: Sequence[Difference]) -> list[tuple[str, str]]:
@@ -74,10 +127,10 @@ def stands_already(git: Git, path: str, entry: Entry) -> bool:
     target = (git.work_tree or git.cwd) / path
     if target.is_symlink():
         content = os.fsencode(target.readlink())
-        return entry.mode == "120000" and git.text("hash-object", "--stdin", stdin=content) == entry.oid
+        return entry.mode == LINK and git.text("hash-object", "--stdin", stdin=content) == entry.oid
     if not target.is_file():
         return False
     executable = bool(target.stat().st_mode & stat.S_IXUSR)
-    if entry.mode != ("100755" if executable else "100644"):
+    if entry.mode != (EXECUTABLE if executable else "100644"):
         return False
     return git.text("hash-object", f"--path={path}", "--stdin", stdin=target.read_bytes()) == entry.oid

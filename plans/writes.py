@@ -13,7 +13,7 @@ import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from agentsd.errors import ConflictError, ProjectWriteError
@@ -21,10 +21,12 @@ from agentsd.faults import reach
 from agentsd.plans.changes import Difference
 from agentsd.plans.durable import TEMPORARY_PATTERN, sync_files, sync_folders, temporary_beside
 from agentsd.plans.git import Git, nul_separated, shown
-from agentsd.plans.standing import Signature, signature
+from agentsd.plans.standing import Permissions, Signature, mode_after, signature
 
 OnProgress = Callable[[str, int, int], None]
 """Told what is being done, how many files are done, and of how many."""
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def silent(_doing: str, _done: int, _total: int) -> None:
@@ -35,7 +37,8 @@ def silent(_doing: str, _done: int, _total: int) -> None:
 class Writer:
     """Operations that are ready to be written into *root*. *staged* holds the new content.
 
-    *empties*: the folders that go when a deletion leaves them empty; None: every one, as with git.
+    *empties*: the folders that go when a deletion leaves them empty; None: every one, as with git. *permissions* are
+    those that files and folders shall have; a file of which they say nothing keeps its own.
     """
 
     root: Path
@@ -43,6 +46,7 @@ class Writer:
     operations: tuple[Difference, ...]
     seen: Mapping[str, Signature]
     empties: frozenset[str] | None = None
+    permissions: Mapping[str, Permissions] = field(default_factory=dict[str, Permissions])
     on_progress: OnProgress = silent
     written: int = 0
     """How many files of the project are written or deleted so far."""
@@ -109,13 +113,23 @@ class Writer:
         if staged.is_symlink():
             temporary.symlink_to(staged.readlink())
         else:
-            _copy_file(staged, temporary, target)
+            _copy_file(staged, temporary, self._permissions_for(operation))
+
+    def _permissions_for(self, operation: Difference) -> Permissions | None:
+        """What *operation* shall give its file: what was asked for, else what is there already."""
+        if operation.path in self.permissions:
+            return self.permissions[operation.path]
+        target = self.root / operation.path
+        if target.is_symlink() or not target.is_file() or operation.new is None:
+            return None
+        there = Permissions.of(target.stat())
+        return replace(there, mode=mode_after(there.mode, operation.old, operation.new))
 
     def _make_folder(self, folder: Path) -> None:
         """Make *folder* and what is missing above it; each new name has to be made durable in its parent."""
         if not folder.is_dir():
             self._make_folder(folder.parent)
-            folder.mkdir()
+            make_folder(folder, self.permissions.get(str(folder.relative_to(self.root))))
             self._made.append(folder)
             self._touched.add(folder.parent)
 
@@ -173,7 +187,10 @@ def sweep(root: Path, operations: Sequence[Difference]) -> None:
     for folder in {(root / each.path).parent for each in operations}:
         for temporary in folder.glob(TEMPORARY_PATTERN):
             with suppress(OSError):
-                temporary.unlink()
+                if temporary.is_dir() and not temporary.is_symlink():
+                    temporary.rmdir()
+                else:
+                    temporary.unlink()
 
 
 def remove_empty(root: Path, folders: Sequence[str]) -> None:
@@ -183,21 +200,50 @@ def remove_empty(root: Path, folders: Sequence[str]) -> None:
             (root / folder).rmdir()
 
 
-def _copy_file(staged: Path, temporary: Path, target: Path) -> None:
-    """Copy content. An existing file keeps its owner and its permissions but for the executable bit."""
-    mode = stat.S_IMODE(staged.stat().st_mode)
-    owner: tuple[int, int] | None = None
-    if target.is_file() and not target.is_symlink():
-        there = target.stat()
-        owner = (there.st_uid, there.st_gid)
-        kept = stat.S_IMODE(there.st_mode)
-        mode = kept | (kept & 0o444) >> 2 if mode & stat.S_IXUSR else kept & ~0o111
-    with staged.open("rb") as source, temporary.open("xb") as file:
+def make_folder(folder: Path, permissions: Permissions | None) -> None:
+    """Make a folder, at once with its *permissions* but writable as long as files are put into it."""
+    if permissions is None:
+        folder.mkdir()
+        return
+    temporary = temporary_beside(folder)
+    temporary.mkdir(0o700)
+    _give(temporary, replace(permissions, mode=_writable(permissions)))
+    temporary.rename(folder)
+
+
+def finish_folders(root: Path, folders: Mapping[str, Permissions]) -> None:
+    """Make those of *folders* that are missing, and let nobody write where nobody could. OSError."""
+    for path, permissions in sorted(folders.items()):
+        if not os.path.lexists(root / path) and (root / path).parent.is_dir():
+            make_folder(root / path, permissions)
+    for path, permissions in sorted(folders.items(), reverse=True):
+        place = root / path
+        # Only what make_folder left so: whoever has changed a folder since meant it.
+        if (
+            place.is_dir()
+            and stat.S_IMODE(place.lstat().st_mode) == _writable(permissions) != permissions.mode
+        ):
+            place.chmod(permissions.mode)
+
+
+def _writable(permissions: Permissions) -> int:
+    return permissions.mode | stat.S_IRWXU
+
+
+def _give(place: Path, permissions: Permissions) -> None:
+    with suppress(PermissionError):
+        os.chown(place, permissions.owner, permissions.group)
+    place.chmod(permissions.mode)  # after the owner, whose change takes bits away
+
+
+def _copy_file(staged: Path, temporary: Path, permissions: Permissions | None) -> None:
+    """Copy content. Nobody else can read it before it has its *permissions*, by default those of *staged*."""
+    with staged.open("rb") as source, os.fdopen(os.open(temporary, _NEW_FILE, 0o600), "wb") as file:
         shutil.copyfileobj(source, file)
-        if owner is not None:
-            with suppress(PermissionError):
-                os.fchown(file.fileno(), *owner)
-        os.fchmod(file.fileno(), mode)
+    if permissions is None:
+        temporary.chmod(stat.S_IMODE(staged.stat().st_mode))
+    else:
+        _give(temporary, permissions)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -27,7 +27,7 @@ from agentsd.errors import (
     SandboxError,
 )
 from agentsd.model import JSON
-from agentsd.plans import durable, journal, merge, snapshot, standing, writes
+from agentsd.plans import durable, journal, merge, originals, snapshot, standing, writes
 from agentsd.plans.apply import apply, check
 from agentsd.plans.changes import Difference, Entry
 from agentsd.plans.frozen import FrozenPlan
@@ -555,15 +555,14 @@ def test_a_full_disk_leaves_a_revert_that_goes_on(lab: Lab) -> None:
     def then_full(_root: Path, _operations: object) -> list[tuple[str, str]]:
         return []
 
-    def stage(*args: object) -> Path:
-        staged = real_stage(*args)  # type: ignore[arg-type]
+    def put(*args: object) -> None:
+        real_put(*args)  # type: ignore[arg-type]
         limits.append(full_disk(65536))
         limits[0].__enter__()
-        return staged
 
-    real_stage = writes.stage
+    real_put = originals.put
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writes, "stage", stage)
+        patch.setattr(originals, "put", put)
         patch.setattr(standing, "obstacles", then_full)
         with pytest.raises(ProjectWriteError, match="large cannot be written"):
             revert(lab.state, "PLAN")

@@ -31,13 +31,13 @@ PHASES = set(Phase) - ({Phase.shrink, Phase.explain} if "AGENTSD_TEST_SHRINK" no
 
 NAMES = [
     *("a", "b", "d/x", "d/y", "d/e/z", "-rf", "two words", " lead", "new\nline", 'ü\t"q"', ":(top)a", "*.py"),
-    *(os.fsdecode(b"not \xff utf-8/\xfe"), "dos.crlf", "d/mixed.crlf", "filtered.up", "some.ign", ".gitignore"),
+    *(os.fsdecode(b"not \xff utf-8/\xfe"), "dos.crlf", "d/mixed.crlf", "filtered.up", "lossy.one", "some.ign", ".gitignore"),
 ]  # fmt: skip
-ATTRIBUTES = "*.crlf text eol=crlf\n*.up filter=up\n"
+ATTRIBUTES = "*.crlf text eol=crlf\n*.up filter=up\n*.one filter=one\n"
 BLOCKS = ["one\n", "two\n", "three\r\n", "\0\n", "long " * 9 + "\n", "no end of line", "*.ign\n"]
 LINES = st.lists(st.sampled_from(BLOCKS), max_size=9).map("".join)
 Edit = tuple[str, str, str]
-WRITES = ["write", "append", "prepend", "delete", "link", "exec", "folder", "move"]
+WRITES = ["write", "append", "prepend", "delete", "link", "exec", "private", "folder", "move"]
 INDEX = ["stage", "intend", "forget"]
 HISTORY = ["commit", "branch", "detach", "stash", "pop"]
 
@@ -104,6 +104,8 @@ def edit(path: Path, what: str, text: str) -> None:
         path.symlink_to(text.strip("\0\r\n").split("\n")[0] or "nowhere")
     elif what == "exec":
         path.chmod(path.stat().st_mode ^ 0o111)
+    elif what == "private":
+        path.chmod(path.stat().st_mode & 0o700)
     elif what == "move":
         path.rename(path.with_name("moved"))
     elif what != "delete":
@@ -130,6 +132,17 @@ def use_git(root: Path, what: str, name: str) -> None:
         subprocess.run(command, cwd=root, env=env, check=what == "commit", capture_output=True)
 
 
+def permissions_in(folder: Path) -> dict[str, str]:
+    """The permission bits of everything below *folder*, but for ``.git`` at its top and for links."""
+    found: dict[str, str] = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if (place, name) != (str(folder), ".git")]
+        for path in (Path(place, name) for name in (*folders, *names)):
+            if not path.is_symlink():
+                found[str(path.relative_to(folder))] = oct(path.stat().st_mode)
+    return found
+
+
 class Scene:
     """A project, a plan for it that was executed, and everything that has to hold about its apply."""
 
@@ -146,6 +159,7 @@ class Scene:
         self.ours = self.judge.commit(lab.project, self.index, self.base)
         self.merged = self.judge.merge(self.ours, self.theirs)
         self.found: Files = files_in(lab.project)
+        self.permissions = permissions_in(lab.project)
         self.hidden = self.found.keys() - self.judge.paths_in(self.ours)
         self.private = private_files(lab.project)
 
@@ -154,6 +168,7 @@ class Scene:
         lab.start_git({"kept": "kept\n", ".gitattributes": ATTRIBUTES, ".gitignore": "*.ign\n"})
         lab.git("config", "filter.up.clean", "tr a-z A-Z")
         lab.git("config", "filter.up.smudge", "tr A-Z a-z")
+        lab.git("config", "filter.one.clean", "sed /^two/d")  # keeps less than there is
         lab.git("config", "core.safecrlf", "false")
         carry_out(lab.project, [("write", name, text) for name, text in self.story.base.items()])
         lab.commit_whatever()
@@ -273,6 +288,15 @@ UNHIDDEN = Story(  # the plan takes away what made git ignore a file of the user
     kills=[],
     ending="revert",
 )
+UNSEEN = Story(  # what a filter drops and the permissions that git does not know come back, too
+    base={"lossy.one": "one\ntwo\n" * 4, "d/mixed.crlf": "one\nthree\r\n", "d/x": "one\n"},
+    before=[("private", "lossy.one", ""), ("private", "d", "")],
+    plan=[("append", "lossy.one", "one\n"), ("delete", "d/x", ""), ("move", "d/mixed.crlf", "")],
+    user=[("prepend", "lossy.one", "two\n")],
+    strategy="worktree",
+    kills=[("apply", 5), ("apply", 7), ("revert", 4)],
+    ending="revert",
+)
 CONFLICTING = Story(
     base={"a": "one\ntwo\n", "d/x": "one\n", "b": "one\n"},
     before=[("append", "b", "two\n")],
@@ -301,6 +325,7 @@ CONFLICTING = Story(
 @example(STASHED)
 @example(IGNORED)
 @example(UNHIDDEN)
+@example(UNSEEN)
 @example(CONFLICTING)
 def test_an_apply_is_the_merge_that_git_makes(state_root: Path, story: Story) -> None:
     with TemporaryDirectory() as folder, TemporaryDirectory(dir=state_root) as state:
@@ -349,8 +374,8 @@ def merged(scene: Scene, merge: Merge) -> None:
         event("reverted")
         scene.revert()
         assert scene.tree() == scene.tree_before
-        if not any(".crlf" in name for name in merge.changed):
-            assert scene.found == files_in(scene.lab.project)
+        assert scene.found == files_in(scene.lab.project)
+        assert scene.permissions == permissions_in(scene.lab.project)
     return None
 
 
