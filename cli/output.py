@@ -20,7 +20,12 @@ FORMATS = ("table", "json", "jsonl")
 Lines = Callable[[], Iterable[str]]
 """Makes the lines of the form for people; not called when a program is reading."""
 
-ID = re.compile("[0-9A-Z]{26}")
+ID_LENGTH = 26
+ID = re.compile(f"[0-9A-Z]{{{ID_LENGTH}}}")
+LEAST_OF_ID = 8
+"""Characters of an id's end that a table leaves: enough to name it by."""
+LEAST = 6
+"""Columns that a table leaves to what is no id."""
 """What is an id in a table."""
 
 STYLES = {
@@ -172,23 +177,30 @@ def columns_of(text: str) -> int:
 
 
 def shorten(text: str, limit: int) -> str:
-    """*text* in at most *limit* columns. Of an id the end is kept: the beginnings of ids made at one time are one."""
+    """*text* in at most *limit* columns.
+
+    Of an id, also at the end of other words, the end is kept: the beginnings of ids made at one time are one.
+    """
     if columns_of(text) <= limit:
         return text
     room = max(0, limit - 1)
-    if ID.fullmatch(text):
-        return "…" + text[len(text) - room :]
+    before, ident = text[:-ID_LENGTH], text[-ID_LENGTH:]
+    if ID.fullmatch(ident) and room - columns_of(before) >= min(room, LEAST_OF_ID):
+        return f"{before}…{ident[ID_LENGTH - room + columns_of(before) :]}"
     kept = text[:room]
     while columns_of(kept) > room:
         kept = kept[:-1]
     return kept + "…"
 
 
-def wrapped(lines: Iterable[str]) -> Iterable[str]:
-    """*lines* broken between words where the terminal would break them anywhere; a pipe gets them whole."""
+def wrapped(lines: Iterable[str], limit: int | None = None) -> Iterable[str]:
+    """*lines* broken between words where the terminal would break them anywhere; a pipe gets them whole.
+
+    *limit*: columns, instead of the terminal's.
+    """
     import textwrap  # noqa: PLC0415 - not every command has sentences
 
-    limit = width()
+    limit = width() if limit is None else limit
     for line in lines:
         if len(line) <= limit:
             yield line
@@ -210,20 +222,23 @@ def table(
     rows: Sequence[Sequence[str]],
     *,
     right: Sequence[str] = (),
-    give: Sequence[str] = (),
+    give: Sequence[str | tuple[str, int]] = (),
     style: Callable[[str, str], str] = lambda _heading, _cell: "",
 ) -> Iterable[str]:
     """Lines of a table that fits the terminal.
 
-    *right*: headings whose cells stand to the right. *give*: headings whose cells are shortened when
-    the table is too wide, the first one first. *style* names the style of a cell by its heading.
+    *right*: headings whose cells stand to the right. *give*: headings whose cells are shortened when the table is too
+    wide, the first one first; with a number, to no fewer columns. *style* names the style of a cell by its heading.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     sizes = [max(columns_of(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
     excess = sum(sizes) + 2 * (len(sizes) - 1) - width()
-    for name in give:
+    for each in give:
+        name, least = each if isinstance(each, tuple) else (each, LEAST)
         index = headings.index(name)
-        taken = max(0, min(excess, sizes[index] - max(6, len(name))))
+        if any(ID.fullmatch(row[index]) for row in rows):
+            least = max(least, LEAST_OF_ID + 1)
+        taken = max(0, min(excess, sizes[index] - max(least, len(name))))
         sizes[index] -= taken
         excess -= taken
     yield _row([paint(heading, "bold") for heading in headings], headings, headings, sizes, right)
@@ -252,11 +267,18 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def pairs(items: Iterable[tuple[str, str]]) -> Iterable[str]:
-    """Lines of ``name  value``, the names in one column; empty values are left out."""
+def pairs(
+    items: Iterable[tuple[str, str]], *, style: Callable[[str, str], str] = lambda _name, _word: ""
+) -> Iterable[str]:
+    """Lines of ``name  value``, the names in one column; empty values are left out.
+
+    *style* names the style of a value's first word by the name; the values themselves cannot steer the terminal.
+    """
     known = [(name, value) for name, value in items if value]
     space = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        first, *more = [printable(line) for line in value.splitlines()] or [""]
-        yield f"{paint(name.ljust(space), 'dim')}  {first}"
+        lines = list(wrapped((printable(line) for line in value.splitlines()), width() - space - 2))
+        first, *more = lines or [""]
+        word, gap, rest = first.partition(" ")
+        yield f"{paint(name.ljust(space), 'dim')}  {paint(word, style(name, word))}{gap}{rest}"
         yield from (f"{' ' * space}  {line}" for line in more)

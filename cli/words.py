@@ -36,6 +36,11 @@ def state_style(_heading: str, cell: str) -> str:
     return STATE_STYLES.get(cell, "")
 
 
+def fact_style(name: str, word: str) -> str:
+    """The style of a value's first word where its name says that it is a state."""
+    return state_style(name, word) if name in ("status", "state") else ""
+
+
 def seconds_between(begin: str, end: str | None = None) -> float:
     """Seconds from one RFC 3339 time to another (default: now); never negative, as clocks jump."""
     until = datetime.fromisoformat(end) if end else datetime.now(UTC)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 """Jobs in a table unless ``--limit`` says otherwise."""
+GIVE = (("REASON", 17), "JOB", "PHASE", "REASON")
+"""What is shortened first is the id of the job that another one waits for."""
 HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK")
 
 
@@ -115,4 +117,4 @@ def _show_table(
 
 def _lines(jobs: list[AsyncJob]) -> Iterable[str]:
     rows = [(job.job_id, job.phase, job.status, why(job), ago(job.created_at), took(job)) for job in jobs]
-    return table(HEADINGS, rows, right=("AGE", "TOOK"), give=("PHASE", "REASON", "JOB"), style=state_style)
+    return table(HEADINGS, rows, right=("AGE", "TOOK"), give=GIVE, style=state_style)

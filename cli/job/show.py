@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import cast
 
 import click
 
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.output import json_text, paint, pairs
+from agentsd.cli.output import json_text, paint, pairs, printable, width, wrapped
 from agentsd.cli.plan.results import change_words
 from agentsd.cli.progress import step_lines, steps_of
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import job_object, parsed, progress_of
-from agentsd.cli.words import STATE_STYLES, ago, seconds_between, took
+from agentsd.cli.words import ago, fact_style, seconds_between, took
 from agentsd.errors import ExitCode
 from agentsd.model import JSON, AsyncJob, JobEvent, Phase
 from agentsd.store.logs import last_text
@@ -20,7 +21,9 @@ from agentsd.store.units import format_bytes, format_seconds
 
 LAST_LINES = 10
 RESULT_LINES = 20
-SAID_ELSEWHERE = frozenset({"last_lines", "stack", "requested", "error", "exit_code", "signal"})
+MARGIN = 2 + len("00:00:00.000Z") + 2 + 9 + 2
+"""Columns before what an event says: when it was, and how long after the beginning."""
+SAID_ELSEWHERE = frozenset({"ladder", "last_lines", "stack", "requested", "error", "exit_code", "signal"})
 """Details of events that the rest of the page shows."""
 
 
@@ -37,7 +40,7 @@ def command(job: str) -> ExitCode:
 
 def describe(job: AsyncJob, events: Iterable[JobEvent], last: list[str]) -> Iterable[str]:
     """Lines about one job."""
-    yield from pairs(_facts(job))
+    yield from pairs(_facts(job), style=fact_style)
     steps = step_lines(progress_of(job))
     if steps:
         yield from ("", paint("Steps", "bold"), *steps)
@@ -64,10 +67,7 @@ def _result(job: AsyncJob) -> Iterable[str]:
 
 def _facts(job: AsyncJob) -> Iterable[tuple[str, str]]:
     yield "job", job.job_id
-    yield (
-        "status",
-        paint(job.status, STATE_STYLES.get(job.status, "")) + (f" ({job.reason})" if job.reason else ""),
-    )
+    yield "status", job.status + (f" ({job.reason})" if job.reason else "")
     yield "error", job.error or ""
     yield "phase", job.phase
     yield "plan", job.plan_id if job.plan_id != job.job_id else ""
@@ -98,22 +98,27 @@ def _data(job: AsyncJob) -> object:
 
 
 def event_lines(event: JobEvent, begin: str) -> Iterable[str]:
-    """Lines about one event: when, how long after *begin*, what, why, who, and the details."""
+    """Lines about one event: when, how long after *begin*, what, why, who, and the details.
+
+    What was done to end a job stands before its end, as it came before.
+    """
+    yield from _ladder(begin, event.detail.get("ladder"))
     reason = f" ({event.reason})" if event.reason else ""
     move = event.to_status or event.from_status or ""
     if event.from_status == event.to_status:
         move = str(event.detail.get("requested", event.detail.get("event", "noted")))
-    yield f"  {paint(_clock(event.at), 'dim')}  {_after(begin, event.at)}  {move}{reason}  by {event.by}, pid {event.pid}"
+    what, *more = wrapped([f"{move}{reason}  by {event.by}, pid {event.pid}"], width() - MARGIN)
+    yield f"  {paint(_clock(event.at), 'dim')}  {_after(begin, event.at)}  {what}"
+    yield from (" " * MARGIN + line for line in more)
     for name, value in event.detail.items():
-        if name == "ladder" and isinstance(value, list):
-            yield from _ladder(begin, value)  # pyright: ignore[reportUnknownArgumentType]
-        elif name not in SAID_ELSEWHERE and value is not None:
-            yield f"      {name}: {value if isinstance(value, str) else json_text(value)}"
+        if name not in SAID_ELSEWHERE and value is not None:
+            text = printable(value if isinstance(value, str) else json_text(value))
+            yield from wrapped([f"      {name}: {text}"])
 
 
-def _ladder(begin: str, stages: Iterable[Mapping[str, JSON]]) -> Iterable[str]:
+def _ladder(begin: str, stages: JSON) -> Iterable[str]:
     """What was done to end the job, a line for each stage."""
-    for stage in stages:
+    for stage in cast("list[dict[str, JSON]]", stages if isinstance(stages, list) else []):
         at = str(stage.get("at", ""))
         yield f"  {paint(_clock(at), 'dim')}  {_after(begin, at)}    {stage.get('stage')}"
 

@@ -13,7 +13,7 @@ from agentsd.cli.plan.results import change_words
 from agentsd.cli.plan.source import source_state, source_words
 from agentsd.cli.session import find_plan, session
 from agentsd.cli.shapes import parsed, plan_object
-from agentsd.cli.words import STATE_STYLES, ago, state_style, took
+from agentsd.cli.words import ago, fact_style, state_style, took
 from agentsd.errors import ExitCode
 from agentsd.model import JSON, AsyncJob, PlanRow
 
@@ -37,7 +37,7 @@ def command(plan: str) -> ExitCode:
 
 
 def _lines(plan: PlanRow, its_jobs: list[AsyncJob], result: JSON) -> Iterable[str]:
-    yield from pairs(_facts(plan, result))
+    yield from pairs(_facts(plan, result), style=fact_style)
     yield from ("", paint("Steps", "bold"))
     for number, step in enumerate(parsed(plan.frozen_json)["steps"], start=1):
         yield f"  {number:2}  " + printable(f"{step['name']}: {_action(step)}")
@@ -48,7 +48,10 @@ def _lines(plan: PlanRow, its_jobs: list[AsyncJob], result: JSON) -> Iterable[st
         ]
         yield ""
         yield from table(
-            ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK"), rows, style=state_style, give=("REASON",)
+            ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK"),
+            rows,
+            style=state_style,
+            give=("JOB", "REASON"),
         )
 
 
@@ -56,7 +59,7 @@ def _facts(plan: PlanRow, result: JSON) -> Iterable[tuple[str, str]]:
     yield "plan", plan.plan_id
     yield "name", plan.name
     yield "about", plan.description or ""
-    yield "state", paint(plan.state, STATE_STYLES.get(plan.state, ""))
+    yield "state", plan.state
     yield "project", plan.project
     yield "branch", f"{plan.branch or 'none'} at {(plan.head or 'no commit')[:12]}" if plan.head else ""
     yield "sandbox", plan.sandbox

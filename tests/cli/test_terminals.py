@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from agentsd.cli.output import columns_of, shorten, table
 
 
 class Tmux:
-    """A terminal of 80 columns and 24 lines, whose screen can be read."""
+    """A terminal whose screen can be read."""
 
     def __init__(self, home: Home) -> None:
         self._socket, self._home = home.root / "tmux", home
@@ -28,14 +29,15 @@ class Tmux:
         environ = {**self._home.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "SHELL": "/bin/sh"}
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
 
-    def show(self, *words: str) -> list[str]:
-        """The lines on the screen after ``agents WORDS``, read when it has ended."""
+    def show(self, *words: str, columns: int = 80, escapes: bool = False) -> list[str]:
+        """The lines on the screen after ``agents WORDS``, read when it has ended; with *escapes*, as they are painted."""
         done = self._home.root / "done"
         done.unlink(missing_ok=True)
-        shell = f"{AGENTS} {' '.join(words)}; echo $? > {done}.new; mv {done}.new {done}; read stay"
-        self("new-session", "-d", "-s", "screen", "-x", "80", "-y", "24", shell)
+        shell = f"{AGENTS} {shlex.join(words)}; echo $? > {done}.new; mv {done}.new {done}; read stay"
+        self("new-session", "-d", "-s", "screen", "-x", str(columns), "-y", "40", shell)
         eventually(done.exists, 30, "the command has ended")
-        lines = self("capture-pane", "-t", "screen", "-p", "-J").rstrip().splitlines()
+        how = ("-p", "-J", "-e") if escapes else ("-p", "-J")
+        lines = self("capture-pane", "-t", "screen", *how).rstrip().splitlines()
         self("kill-session", "-t", "screen")
         return lines
 
@@ -101,6 +103,53 @@ def test_a_locale_without_utf_8_is_served(agents: Agents, home: Home, locale: st
     assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)
     assert ended.stdout.isascii()
     assert b"?" in ended.stdout  # where the sign for what was cut off would be
+
+
+def test_a_narrow_terminal_still_names_every_job(agents: Agents, home: Home, tmux: Tmux) -> None:
+    """Of ids the end stays, enough of it to be taken as an id, also of the one that a job waits for."""
+    first = agents.enqueue("noop")
+    second = agents("job", "enqueue", "noop", "--after", first).out.strip()
+    lines = tmux.show("job", "list", columns=60)
+
+    assert max(map(columns_of, lines)) <= 60
+    (waiting,) = [line.split() for line in lines if "after" in line]
+    assert waiting[0].removeprefix("…") == second[-len(waiting[0]) + 1 :]
+    assert agents("job", "show", waiting[4].removeprefix("…")).code == 0
+
+
+def test_colour_paints_and_is_not_shown(agents: Agents, tmux: Tmux) -> None:
+    """What a value says cannot steer the terminal, but what we paint does."""
+    job_id = agents("job", "enqueue", "noop", "--hold").out.strip()
+    agents("job", "cancel", job_id)
+    lines = tmux.show("job", "show", job_id, escapes=True)
+
+    (status,) = [line for line in lines if "cancelled_before_start" in line and "status" in line]
+    assert "x1b" not in status
+    assert "\x1b[33mcancelled\x1b[" in status
+
+
+def test_long_values_are_broken_between_words(agents: Agents, tmux: Tmux) -> None:
+    """And go on in their column."""
+    job_id = agents("job", "enqueue", "noop", "--hold").out.strip()
+    agents("job", "cancel", job_id, "--reason", "word " * 30)
+    lines = tmux.show("job", "show", job_id)
+
+    begin = next(number for number, line in enumerate(lines) if line.startswith("because"))
+    indent = lines[begin].index("word")
+    assert max(map(columns_of, lines)) <= 80
+    assert lines[begin + 1].startswith(" " * indent + "word ")
+
+
+@pytest.mark.parametrize("limit", range(28))
+def test_a_shortened_id_keeps_its_end(limit: int) -> None:
+    """Also behind other words, as long as enough of it is left; never wider than was asked for."""
+    ident = "01M86TYGW1BSTY3FYQR6S5HX9A"
+
+    assert columns_of(shorten(ident, limit)) <= max(1, limit)
+    assert ident.endswith(shorten(ident, limit).removeprefix("…"))
+    assert columns_of(shorten(f"after {ident}", limit)) <= max(1, limit)
+    shown = shorten(f"after {ident}", limit)
+    assert limit < 15 or ident.endswith(shown.removeprefix("after").lstrip(" …"))
 
 
 def test_wide_characters_take_two_columns() -> None:
