@@ -165,7 +165,7 @@ class Duties:
         elif now - self._worker.ledger.beaten_at > patience:
             self.reaper.forget(all_but=self._in_the_way(others))
         self._looked_at = now
-        for dead in self.reaper.observe(others, now):
+        for dead in self.reaper.observe(others, now, wrote=self._worker.ledger.beaten_at):
             if dead.worker.worker_id not in self._burying:
                 left = jobs_of(self._worker.db, dead.worker.worker_id)
                 self._burying.add(dead.worker.worker_id)

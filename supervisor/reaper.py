@@ -47,6 +47,7 @@ class Reaper:
         self._own_id = own_id
         self.ttl = ttl
         self._seen: dict[str, tuple[int, float]] = {}
+        self._in_the_way = ""
 
     def forget(self, *, all_but: str = "") -> None:
         """This process was not awake, or could not write either: what it has observed proves nothing.
@@ -54,26 +55,37 @@ class Reaper:
         *all_but* is the supervisor that is known to be why; empty if there is none.
         """
         self._seen = {worker_id: seen for worker_id, seen in self._seen.items() if worker_id == all_but}
+        self._in_the_way = all_but
 
-    def observe(self, others: Iterable[Worker], now: float | None = None) -> list[Dead]:
-        """Look at the live rows of all supervisors; returns those that are dead."""
+    def observe(
+        self, others: Iterable[Worker], now: float | None = None, *, wrote: float | None = None
+    ) -> list[Dead]:
+        """Look at the live rows of all supervisors; returns those that are dead.
+
+        *wrote* is when this process itself wrote last, *now* unless said. What came later is nobody's silence:
+        perhaps nobody can write. Stopped for half of a TTL and continued just when the disk is full, a healthy
+        supervisor would be dead soon after. The one who is in the way of all writing has no such excuse.
+        """
         moment = time.monotonic() if now is None else now
         rows = [worker for worker in others if worker.worker_id != self._own_id]
         self._seen = {row.worker_id: self._observation(row, moment) for row in rows}
-        return [dead for row in rows if (dead := self._judge(row, moment))]
+        until = moment if wrote is None else wrote
+        dead = [self._judge(row, moment if row.worker_id == self._in_the_way else until) for row in rows]
+        self._in_the_way = ""
+        return [each for each in dead if each]
 
     def _observation(self, row: Worker, now: float) -> tuple[int, float]:
         beat, since = self._seen.get(row.worker_id, (row.beat, now))
         return (row.beat, now) if row.beat != beat else (beat, since)
 
-    def _judge(self, row: Worker, now: float) -> Dead | None:
+    def _judge(self, row: Worker, until: float) -> Dead | None:
         if is_provably_dead(row):
             return Dead(row, gone=True)
         patience = max(self.ttl, row.ttl)
         # Its processes cannot be ended from here: give it the time to notice by itself and do it.
         if not is_reachable(row):
             patience *= 2
-        return Dead(row, gone=False) if now - self._seen[row.worker_id][1] >= patience else None
+        return Dead(row, gone=False) if until - self._seen[row.worker_id][1] >= patience else None
 
 
 def jobs_of(db: Database, worker_id: str) -> list[AsyncJob]:
@@ -123,7 +135,7 @@ def _ending(
         status, reason, error = (
             AsyncJobStatus.CANCELLED,
             Reason.CANCELLED,
-            f"Cancelled by {cancel.by}; {dead.sentence}",
+            f"Cancelled by {cancel.by}. {dead.sentence}",
         )
     else:
         status, reason, error = AsyncJobStatus.FAILED, dead.reason, dead.sentence

@@ -178,6 +178,30 @@ def test_a_gap_in_the_own_loop_voids_all_observations() -> None:
     assert 1 == len(reaper.observe([row()], now=1020))
 
 
+def test_silence_counts_only_up_to_the_own_last_beat() -> None:
+    """The other one was stopped for six seconds, went on, and now nobody can write: it is not dead at ten.
+
+    On another host, so that twice the TTL has to pass.
+    """
+    reaper = Reaper("ME", ttl=5)
+    reaper.observe([row(ttl=5.0)], now=0, wrote=0)
+
+    assert [] == reaper.observe([row(ttl=5.0)], now=10, wrote=6.5)
+    assert [] == reaper.observe([row(1, ttl=5.0)], now=12, wrote=11.9)
+    assert 1 == len(reaper.observe([row(1, ttl=5.0)], now=22.1, wrote=22))
+
+
+def test_who_is_in_the_way_of_all_writing_is_silent_meanwhile_too() -> None:
+    """Stopped in a transaction: nobody else's silence counts, but that one's does."""
+    reaper = Reaper("ME", ttl=5)
+    others = [row(ttl=5.0), row(ttl=5.0, worker_id="THIRD")]
+    reaper.observe(others, now=0, wrote=0)
+    reaper.forget(all_but="OTHER")
+
+    assert ["OTHER"] == [dead.worker.worker_id for dead in reaper.observe(others, now=10, wrote=0)]
+    assert [] == reaper.observe(others, now=11, wrote=0)
+
+
 def test_a_process_that_is_provably_gone_is_dead_at_once() -> None:
     """Same boot and pid namespace, and no such process; the own row is never judged."""
     me = Identity.current()
