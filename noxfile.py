@@ -59,9 +59,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
-    """Pyright strict over everything; its Node.js comes from PyPI too."""
-    session.install("pyright[nodejs]>=1.1.390", "nox", *TEST_TOOLS, str(wheel(session)))
+    """Pyright strict over everything; a user's program against the wheel, by pyright and mypy. Node.js comes from PyPI."""
+    session.install("pyright[nodejs]>=1.1.390", "mypy>=1.13", "nox", *TEST_TOOLS, str(wheel(session)))
     session.run("pyright")
+    session.run("pytest", "-q", "tests/package/test_typing.py", env={"AGENTSD_TYPING": "required"})
 
 
 @nox.session

@@ -74,6 +74,11 @@ def prose(item: Any) -> str:
     return text.replace("``", "`")
 
 
+def spelled(annotation: Any) -> Raw:
+    """A type as a reader writes it."""
+    return Raw(str(annotation).replace("builtins.", ""))
+
+
 class Raw(str):
     """Text that stands in a signature as it is."""
 
@@ -87,11 +92,11 @@ def signature(name: str, function: Any) -> str:
     """A call as it is written, without self."""
     given = inspect.signature(function)
     kept = [
-        each.replace(annotation=Raw(each.annotation), default=default_of(each))
+        each.replace(annotation=spelled(each.annotation), default=default_of(each))
         for each in given.parameters.values()
         if each.name not in ("self", "cls")
     ]
-    given = given.replace(parameters=kept, return_annotation=Raw(given.return_annotation))
+    given = given.replace(parameters=kept, return_annotation=spelled(given.return_annotation))
     line = f"{name}{given}"
     if len(line) <= WIDTH:
         return line

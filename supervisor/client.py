@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins  # inside Client, `list` is a method; type checkers take it for the type
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
@@ -90,7 +91,7 @@ class Client:
 
     def enqueue_many(
         self, phase: str, many: Sequence[tuple[JSON, Wishes]], *, plan_id: str | None = None
-    ) -> list[tuple[AsyncJob, bool]]:
+    ) -> builtins.list[tuple[AsyncJob, bool]]:
         """Queue many jobs of one phase in one transaction: all, or none. Each is a payload and its :class:`Wishes`.
 
         Returns what :meth:`enqueue_once` does, for each. Not for ``execute`` and ``apply``: a plan has one active
@@ -186,15 +187,15 @@ class Client:
 
     def list(
         self, *, statuses: Iterable[str] = (), plan_id: str | None = None, limit: int | None = None
-    ) -> list[AsyncJob]:
+    ) -> builtins.list[AsyncJob]:
         """Jobs, newest first."""
         return jobs.list_jobs(self.db, statuses=statuses, plan_id=plan_id, limit=limit)
 
-    def events(self, job_id: str) -> list[JobEvent]:
+    def events(self, job_id: str) -> builtins.list[JobEvent]:
         """What happened to a job, oldest first."""
         return events.for_job(self.db, job_id)
 
-    def live_workers(self) -> list[Worker]:
+    def live_workers(self) -> builtins.list[Worker]:
         """The supervisors that run, as far as can be known from here."""
         from agentsd.supervisor.remnants import is_provably_dead  # noqa: PLC0415
 
