@@ -83,7 +83,10 @@ class ForegroundWorker(AsyncWorker):
         return True
 
     def on_signal(self, number: int) -> None:
-        """The first signal cancels the job, the next one kills it; what steers workers means nothing here."""
+        """The first signal cancels the job, the next one kills it; what steers workers means nothing here.
+
+        A terminal that is closed says so twice (shell and kernel): SIGHUP is never "the next one".
+        """
         if number in (signal.SIGUSR1, signal.SIGUSR2):
             return
         self._interrupted = number
@@ -91,7 +94,7 @@ class ForegroundWorker(AsyncWorker):
             if running.cancel is None:
                 why = f"interrupted by {signal.Signals(number).name}"
                 self.fleet.cancel(running, CancelRequest(running.job.job_id, self.db.actor.by, why, None))
-            else:
+            elif number != signal.SIGHUP:
                 self.fleet.end(running, "cancelled", 0.0, signal.SIGKILL)
 
     def _act_on(self, written: Written) -> None:

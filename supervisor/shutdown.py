@@ -46,6 +46,14 @@ class Shutdown:
         """Whether the last stage is reached."""
         return self._stage >= _LAST
 
+    def hang_up(self, settings: Settings) -> None:
+        """The terminal is gone: begin to stop, and no more than that.
+
+        Who closes a window is told twice, by the shell and by the kernel: that is no "once more".
+        """
+        if self._stage == 0:
+            self.step(settings)
+
     def step(self, settings: Settings) -> None:
         """One more signal (or the end of a stage's time): go one stage further."""
         self._stage += 1

@@ -7,7 +7,7 @@ import selectors
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from signal import SIGUSR1, SIGUSR2
+from signal import SIGHUP, SIGUSR1, SIGUSR2
 
 import agentsd
 from agentsd.faults import reach
@@ -142,9 +142,8 @@ class AsyncWorker:
         if self.shutdown.impatient and self.fleet.is_stuck() and self.ledger.is_empty:
             self.exit_code = 1  # the next start waits for those processes, and then ends the rows
             return True
-        if not self.is_to_end():
-            return False
-        return not self.fleet.running and self.ledger.is_empty
+        # Whether it is to end may have to be read, so it is asked last.
+        return not self.fleet.running and self.ledger.is_empty and self.is_to_end()
 
     def is_to_end(self) -> bool:
         """Whether this supervisor ends as soon as nothing runs."""
@@ -221,10 +220,14 @@ class AsyncWorker:
         """What a signal means to this supervisor."""
         if number == SIGUSR1:
             self._reload()
-        elif number == SIGUSR2:
+            return
+        if number == SIGUSR2:
             self.shutdown.drain()
+        elif number == SIGHUP:
+            self.shutdown.hang_up(self.settings)
         else:
             self.shutdown.step(self.settings)
+        self.ledger.beat_due = True  # whoever looks sees at once that it takes no more jobs
 
     def _take_pokes(self) -> None:
         self._look = self.wakeup.take() or self._look

@@ -256,6 +256,38 @@ def test_control_c_cancels_what_runs_in_the_foreground(agents: Agents, project: 
     assert agents.ask("plan", "status", plan)["job"]["reason"] == "cancelled"
 
 
+DEAF_FOR_A_WHILE = """
+name: deaf
+steps:
+  - name: tidy-up
+    run: |
+      trap 'while [ ! -e {go} ]; do echo alive >> {alive}; sleep 0.02; done; echo kept > KEPT; exit 1' TERM
+      touch {begun}
+      while :; do sleep 0.02; done
+"""
+
+
+def test_a_terminal_that_is_closed_cancels_and_kills_nothing(
+    agents: Agents, project: Path, home: Home
+) -> None:
+    """Shell and kernel both say that it is closed: the second hang-up does not cut the job's grace short."""
+    begun, alive, go = (home.root / name for name in ("begun", "alive", "go"))
+    home.set("async.cancel_grace", 600)
+    plan = make(agents, project, DEAF_FOR_A_WHILE.format(begun=begun, alive=alive, go=go))
+    process = subprocess.Popen([AGENTS, "plan", "execute", plan], env=home.environ, stderr=subprocess.PIPE)
+    eventually(begun.exists, 20, "the step runs")
+    process.send_signal(signal.SIGHUP)
+    eventually(alive.exists, 20, "it tidies up")
+    process.send_signal(signal.SIGHUP)
+    since = alive.stat().st_size
+    eventually(lambda: alive.stat().st_size > since + 600, 20, "it goes on")
+    go.touch()
+    process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert agents("plan", "diff", "--names", plan).out == "A\tKEPT\n"
+
+
 TIDY = """
 name: tidy
 timeout-minutes: {minutes}

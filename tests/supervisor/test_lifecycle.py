@@ -376,9 +376,7 @@ def test_the_first_signal_lets_jobs_finish(
     gate = tmp_path / "gate"
     job = begin("gate", {"gate": str(gate)})
     supervisor.process.send_signal(signal.SIGTERM)
-    eventually(
-        lambda: client.live_workers()[0].state == "draining" or supervisor.said.count("stop"), 5, "draining"
-    )
+    eventually(lambda: client.live_workers()[0].state == "draining", 5, "draining")
     waiting = client.enqueue("noop")
     gate.touch()
 
@@ -388,6 +386,31 @@ def test_the_first_signal_lets_jobs_finish(
     assert client.live_workers() == []
 
 
+def stop_in_stages(supervisor: Supervisor, stages: int) -> None:
+    """One signal after the other, each when the one before was taken: two of a kind may arrive as one."""
+    for stage in range(1, stages + 1):
+        supervisor.process.send_signal(signal.SIGTERM)
+        eventually(lambda stage=stage: f'"stage":{stage}' in supervisor.said, 10, f"stage {stage} is reached")
+
+
+def test_a_terminal_that_is_closed_lets_jobs_finish(
+    client: Client, begin: Begin, start: Start, tmp_path: Path
+) -> None:
+    """Its shell says so and the kernel, too: two hang-ups, of which the second is no "once more"."""
+    supervisor = start()
+    gate = tmp_path / "gate"
+    job = begin("gate", {"gate": str(gate)})
+    supervisor.process.send_signal(signal.SIGHUP)
+    eventually(lambda: '"event":"stopping"' in supervisor.said, 10, "the first hang-up is taken")
+    supervisor.process.send_signal(signal.SIGHUP)
+    supervisor.process.send_signal(signal.SIGUSR1)  # delivered after it, as its number is higher
+    eventually(lambda: '"event":"config_reloaded"' in supervisor.said, 10, "the second one is taken")
+    gate.touch()
+
+    assert 0 == supervisor.process.wait(10)
+    assert Reason.COMPLETED == client.get(job.job_id).reason
+
+
 @pytest.mark.parametrize("phase", ["cooperative", "ignore-term"])
 def test_more_signals_end_them_and_they_are_queued_anew(
     client: Client, begin: Begin, start: Start, phase: str
@@ -395,9 +418,7 @@ def test_more_signals_end_them_and_they_are_queued_anew(
     """The second one is TERM, the third KILL; an interrupted job keeps its attempt."""
     supervisor = start(cancel_grace="600 s")
     job = begin(phase, {"seconds": 600})
-    # Three kinds, because two signals of the same kind may arrive as one.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[: 2 if phase == "cooperative" else 3]:
-        supervisor.process.send_signal(number)
+    stop_in_stages(supervisor, 2 if phase == "cooperative" else 3)
     assert 0 == supervisor.process.wait(15)
     ended = client.get(job.job_id)
     following = [found for found in client.list() if found.retry_of == job.job_id]
@@ -661,17 +682,16 @@ def test_children_that_were_there_before_are_left_alone(client: Client, home: Ho
         shell.wait()
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM, signal.SIGINT, signal.SIGHUP], [signal.SIGTERM]])
+@pytest.mark.parametrize("stages", [3, 1])
 def test_a_worker_that_cannot_write_its_last_words_still_ends(
-    client: Client, begin: Begin, start: Start, tmp_path: Path, signals: list[signal.Signals]
+    client: Client, begin: Begin, start: Start, tmp_path: Path, stages: int
 ) -> None:
     """The last stage ends it with exit code 1, by itself too; the next start finds the row and ends it."""
     supervisor = start(shutdown_grace="0.5 s", cancel_grace="0.5 s")
     gate = tmp_path / "gate"
     job = begin("gate", {"gate": str(gate)})
     resource.prlimit(supervisor.pid, resource.RLIMIT_FSIZE, (16_384, resource.RLIM_INFINITY))
-    for number in signals:
-        supervisor.process.send_signal(number)
+    stop_in_stages(supervisor, stages)
 
     assert 1 == supervisor.process.wait(15)
     assert AsyncJobStatus.RUNNING == client.get(job.job_id).status
