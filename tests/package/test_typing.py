@@ -100,7 +100,7 @@ def test_pyright_strict_agrees(program: Path) -> None:
     found: dict[str, set[str]] = {}
     for each in said["generalDiagnostics"]:
         name = Path(each["file"]).name
-        line = lines_of_wrong()[each["range"]["start"]["line"]] if name == "wrong.py" else name
+        line = lines_of_wrong()[int(each["range"]["start"]["line"])] if name == "wrong.py" else name
         found.setdefault(line, set()).add(each.get("rule", each["message"]))
 
     assert 2 == said["summary"]["filesAnalyzed"]
