@@ -23,7 +23,9 @@ Lines = Callable[[], Iterable[str]]
 ID_LENGTH = 26
 ID = re.compile(f"[0-9A-Z]{{{ID_LENGTH}}}")
 LEAST_OF_ID = 8
-"""Characters of an id's end that a table leaves: enough to name it by."""
+"""Characters of an id's end that a table leaves."""
+SHORTEST = 6
+"""Characters of an id's end that are enough to name it by."""
 LEAST = 6
 """Columns that a table leaves to what is no id."""
 """What is an id in a table."""
@@ -185,7 +187,7 @@ def shorten(text: str, limit: int) -> str:
         return text
     room = max(0, limit - 1)
     before, ident = text[:-ID_LENGTH], text[-ID_LENGTH:]
-    if ID.fullmatch(ident) and room - columns_of(before) >= min(room, LEAST_OF_ID):
+    if ID.fullmatch(ident) and room - columns_of(before) >= min(room, SHORTEST):
         return f"{before}…{ident[ID_LENGTH - room + columns_of(before) :]}"
     kept = text[:room]
     while columns_of(kept) > room:

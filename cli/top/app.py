@@ -23,9 +23,11 @@ from agentsd.supervisor.client import connect
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
 
-HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK", "PROCS", "CPU", "RSS")
-ID_ROOM = 9
-"""Columns of an id in the table: its end, so that all of the table fits 80 columns."""
+HEADINGS = ("JOB", "PHASE", "STATUS", "TIME", "PROCS", "CPU", "RSS", "REASON")
+ID_ROOM, REASON_ROOM, OTHERS = 9, 13, 73
+"""Columns of an id (its end), of a reason, and of all but the phase, which has the rest."""
+LEAST_PHASE, MOST_PHASE = 7, 24
+"""With the least, all of the table fits 80 columns."""
 LOG_LINES = 200
 """Lines of the selected job's output that are read; the screen shows the last that fit."""
 
@@ -124,9 +126,11 @@ class Top(App[None]):
         words = ", ".join(f"{number} {status}" for status, number in self.seen.counts.items())
         text = Text(f"{words}\n", style="bold")
         for row, health in self.seen.workers:
-            text.append(f"worker {row.worker_id} (pid {row.pid}) ")
+            share, memory = self.seen.own_usage(row.worker_id)
+            text.append(f"worker {shorten(row.worker_id, ID_ROOM)} (pid {row.pid}) ")
             text.append(health, style=STATE_STYLES.get(health, ""))
-            text.append(f", {row.running} of {row.max_workers} slots, {row.jobs_processed} done\n")
+            text.append(f", {row.running} of {row.max_workers} slots, {row.jobs_processed} done")
+            text.append(f", itself {share:.0f} % {format_bytes(memory)}\n" if memory else "\n", style="dim")
         if not self.seen.workers:
             text.append("No worker is running. Start one: agents worker start\n", style="yellow")
         self._workers_box.update(text)
@@ -144,15 +148,14 @@ class Top(App[None]):
 
     def _cells(self, job: AsyncJob) -> list[Text]:
         number, share, memory = self.seen.usage(job.job_id)
-        status = Text(job.status, style=STATE_STYLES.get(job.status, ""))
         use = (str(number), f"{share:.0f} %", format_bytes(memory)) if number else ("", "", "")
         left = [
             Text(shorten(job.job_id, ID_ROOM)),
-            Text(printable(job.phase)),
-            status,
-            Text(printable(why(job))),
+            Text(shorten(printable(job.phase), max(LEAST_PHASE, min(MOST_PHASE, self.size.width - OTHERS)))),
+            Text(job.status, style=STATE_STYLES.get(job.status, "")),
         ]
-        return left + [Text(cell, justify="right") for cell in (ago(job.created_at), took(job), *use)]
+        right = [_time(job), *(Text(cell, justify="right") for cell in use)]
+        return [*left, *right, Text(shorten(printable(why(job)), REASON_ROOM))]
 
     def _draw_below(self) -> None:
         """The processes and the output of the job that the cursor is on."""
@@ -198,3 +201,10 @@ class Top(App[None]):
         except AgentsError as error:
             self.call_from_thread(self.notify, str(error), severity="error")
         self.call_from_thread(self.action_look)
+
+
+def _time(job: AsyncJob) -> Text:
+    """How long a job ran, or runs; dim, how long it has waited."""
+    if job.started_at is None:
+        return Text(ago(job.created_at), justify="right", style="dim")
+    return Text(took(job), justify="right")

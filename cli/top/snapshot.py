@@ -40,8 +40,16 @@ class Snapshot:
     def usage(self, job_id: str) -> tuple[int, float, int]:
         """How many processes a job has, the share of a processor that they use, and their memory in bytes."""
         tree = self.tree(job_id)
-        share = sum(self.cpu.get(each.pid, 0.0) for each in tree)
-        return len(tree), share, sum(each.rss_bytes for each in tree)
+        return len(tree), *self._sum(tree)
+
+    def own_usage(self, worker_id: str) -> tuple[float, int]:
+        """What a worker and its spawner use themselves, without their jobs; zeros if they cannot be seen from here."""
+        return self._sum(
+            [each for each in self.processes if each.worker_id == worker_id and each.job_id is None]
+        )
+
+    def _sum(self, some: Sequence[Seen]) -> tuple[float, int]:
+        return sum(self.cpu.get(each.pid, 0.0) for each in some), sum(each.rss_bytes for each in some)
 
 
 def look(client: Client, before: Snapshot) -> Snapshot:

@@ -149,7 +149,7 @@ def test_a_shortened_id_keeps_its_end(limit: int) -> None:
     assert ident.endswith(shorten(ident, limit).removeprefix("…"))
     assert columns_of(shorten(f"after {ident}", limit)) <= max(1, limit)
     shown = shorten(f"after {ident}", limit)
-    assert limit < 15 or ident.endswith(shown.removeprefix("after").lstrip(" …"))
+    assert limit < 13 or ident.endswith(shown.removeprefix("after").lstrip(" …"))
 
 
 def test_wide_characters_take_two_columns() -> None:

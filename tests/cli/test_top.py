@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import cast
@@ -23,11 +24,11 @@ from agentsd.cli.top.app import Sure, Top
 Script = Callable[[Top, "Pilot[None]"], Awaitable[None]]
 
 
-def run(home: Home, script: Script) -> None:
+def run(home: Home, script: Script, columns: int = 120) -> None:
     """Run the application without a terminal, and *script* beside it."""
 
     async def play(app: Top) -> None:
-        async with app.run_test(size=(120, 40)) as pilot:
+        async with app.run_test(size=(columns, 40)) as pilot:
             await pilot.pause()
             await script(app, pilot)
 
@@ -64,10 +65,11 @@ def test_it_shows_workers_jobs_processes_and_output(agents: Agents, home: Home, 
 
     async def script(app: Top, pilot: Pilot[None]) -> None:
         assert [row[0] for row in rows(app)] == ["…" + running[-8:], "…" + queued[-8:]]
-        assert rows(app)[1][3] == "held"
-        assert int(rows(app)[0][6]) > 1
+        assert rows(app)[1][7] == "held"
+        assert int(rows(app)[0][4]) > 1
         assert "alive, 1 of 4 slots" in words(app, "#workers")
         assert "1 queued, 1 running" in words(app, "#workers")
+        assert re.search(r"itself \d+ % [\d.]+ MiB", words(app, "#workers")), "what the worker itself uses"
         assert f"agents job {running}" in words(app, "#tree")
         await until(lambda: "words of the job" in words(app, "#log"), pilot, "the output")
         await pilot.press("down")
@@ -99,7 +101,7 @@ def test_a_job_is_cancelled_after_a_question(agents: Agents, home: Home, worker:
             assert client.get(job).cancel_requested_at is None
         await pilot.press("c", "y")
         await until(lambda: rows(app)[0][2] == "cancelled", pilot, "the end of the job")
-        assert rows(app)[0][6] == ""
+        assert rows(app)[0][4] == ""
         await pilot.press("c")
         assert not isinstance(app.screen, Sure)
 
@@ -126,6 +128,22 @@ def test_a_cancel_that_comes_too_late_is_said(agents: Agents, home: Home) -> Non
 
     run(home, script)
     assert f"Job {job} is cancelled" in told[0]
+
+
+def test_all_of_the_table_fits_80_columns(agents: Agents, home: Home, worker: Supervisor) -> None:
+    """Whatever a job waits for, and however large it is: what is beyond the edge nobody sees."""
+    running = agents.enqueue("tree", {"seconds": 600})
+    agents("job", "enqueue", "close-all", "--after", running)
+    cancelled = agents("job", "enqueue", "noop", "--hold").out.strip()
+    agents("job", "cancel", cancelled)
+    eventually(lambda: agents.ask("job", "show", running)["progress"], 20, "all of the tree runs")
+
+    async def script(app: Top, pilot: Pilot[None]) -> None:
+        await until(lambda: rows(app)[0][4], pilot, "the processes")
+        assert app.query_one("#jobs", DataTable).virtual_size.width <= 80
+        assert rows(app)[1][7] == f"after …{running[-6:]}"
+
+    run(home, script, columns=80)
 
 
 def test_an_empty_store_says_how_to_begin(home: Home) -> None:
