@@ -87,8 +87,10 @@ WHERE job_id = ? AND (1 OR worker_id = ?)"""''',
     Guard(
         "seal on what a job is", "a job changes its payload, plan or owner",
         "store/schema.py",
-        "BEFORE UPDATE ON async_jobs WHEN\n        NEW.job_id",
-        "BEFORE UPDATE ON async_jobs WHEN 0 AND\n        NEW.job_id",
+        """ON async_jobs WHEN
+        {" OR ".join""",
+        """ON async_jobs WHEN 0 AND
+        {" OR ".join""",
         (f"{SCHEMA}::test_what_a_job_is_never_changes",),
     ),
     Guard(

@@ -145,7 +145,8 @@ class Database:
                     self.mutex.release()
         self.state.database.chmod(0o600)
         index = self.state.database.with_name(f"{self.state.database.name}-shm")
-        self._identities = {path: _identity(path) for path in (self.state.database, self.log, index)}
+        files = (str(path) for path in (self.state.database, self.log, index))
+        self._identities = [(path, _identity(path)) for path in files]
 
     @property
     def log(self) -> Path:
@@ -185,9 +186,9 @@ class Database:
         What this connection writes from then on goes to a ghost. A log, or its index, that was deleted splits the
         store in two: who opens it now begins a new one, and neither sees what the other writes.
         """
-        for path, opened in self._identities.items():
+        for path, opened in self._identities:
             if opened is not None and _identity(path) != opened:
-                return path
+                return Path(path)
         return None
 
     def refuse_ghost(self) -> None:
@@ -203,8 +204,10 @@ class Database:
 
     def read(self, sql: str, parameters: Parameters = ()) -> list[Any]:
         """Run one reading statement outside a transaction and fetch all its rows. Raises StoreError."""
-        with self.explained():
+        try:
             return self.connection.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._explanation(error) from error
 
     @contextlib.contextmanager
     def explained(self) -> Generator[None]:
@@ -214,7 +217,10 @@ class Database:
         except (sqlite3.IntegrityError, peewee.IntegrityError):
             raise
         except (sqlite3.DatabaseError, peewee.DatabaseError) as error:
-            raise StoreError(f"{self.state.database}: {_advice(error, self.state.database)}") from error
+            raise self._explanation(error) from error
+
+    def _explanation(self, error: Exception) -> StoreError:
+        return StoreError(f"{self.state.database}: {_advice(error, self.state.database)}")
 
     @contextlib.contextmanager
     def write(self, *, durable: bool = True) -> Generator[Transaction]:
@@ -226,7 +232,7 @@ class Database:
         with _signals_held_back():
             self.mutex.acquire(MUTEX_PATIENCE)
             try:
-                with self.explained(), self._transaction(durable=durable) as transaction:
+                with self.explained(), _Unit(self, durable) as transaction:
                     yield transaction
             finally:
                 self.mutex.release()
@@ -242,30 +248,10 @@ class Database:
             yield None
             return
         try:
-            with self._transaction(durable=durable) as transaction:
+            with _Unit(self, durable) as transaction:
                 yield transaction
         finally:
             self.mutex.release()
-
-    @contextlib.contextmanager
-    def _transaction(self, *, durable: bool) -> Generator[Transaction]:
-        connection = self.connection
-        self.refuse_ghost()
-        if not durable:
-            connection.execute("PRAGMA synchronous = NORMAL")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield Transaction(connection, self.actor, self.state)
-                connection.execute("COMMIT")
-            except BaseException:
-                # A full disk makes SQLite roll back by itself; a second ROLLBACK would hide the cause.
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-        finally:
-            if not durable:
-                connection.execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
         """Close the connection. The last closer checkpoints, so it does that under the mutex.
@@ -287,10 +273,48 @@ class Database:
         self.close()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+class _Unit:
+    """From BEGIN to COMMIT, or to ROLLBACK after an exception. A class, as it is faster than a generator."""
+
+    __slots__ = ("_connection", "_db", "_durable")
+
+    def __init__(self, db: Database, durable: bool) -> None:
+        self._db, self._connection, self._durable = db, db.connection, durable
+
+    def __enter__(self) -> Transaction:
+        connection = self._connection
+        self._db.refuse_ghost()
+        if not self._durable:
+            connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._restore()
+            raise
+        return Transaction(connection, self._db.actor, self._db.state)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            # After a COMMIT there is nothing left. A full disk makes SQLite roll back by itself; a second ROLLBACK
+            # would hide the cause.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._restore()
+
+    def _restore(self) -> None:
+        if not self._durable:
+            self._connection.execute("PRAGMA synchronous = FULL")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
     """Device and inode of a file; None if there is none."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - before each transaction, and half the time
+        status = os.stat(path)  # noqa: PTH116 - before each transaction, and a third of the time
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino

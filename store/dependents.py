@@ -6,6 +6,7 @@ from agentsd.model import AsyncJobStatus, Reason
 from agentsd.store import events, plans
 from agentsd.store.database import Transaction
 
+_ANYBODY = "SELECT 1 FROM async_jobs WHERE waits_for = ? LIMIT 1"
 _FOLLOW = "UPDATE async_jobs SET waits_for = :successor WHERE waits_for = :job_id AND status = 'queued'"
 _RELEASE = """UPDATE async_jobs SET waits_for = NULL WHERE waits_for = :job_id AND status = 'queued'
 RETURNING job_id"""
@@ -18,6 +19,8 @@ def settle(tx: Transaction, job_id: str, status: AsyncJobStatus, *, successor: s
 
     With a *successor* (an automatic new attempt) they wait for that one instead.
     """
+    if not tx.execute(_ANYBODY, (job_id,)):  # hardly ever, and a look is a third of an update
+        return
     if successor is not None:
         tx.change(_FOLLOW, {"job_id": job_id, "successor": successor})
     elif status is AsyncJobStatus.SUCCEEDED:

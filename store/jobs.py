@@ -51,10 +51,10 @@ class NewJob:
 
 def job_from_row(row: tuple[object, ...]) -> AsyncJob:
     """The domain object of a row that was selected with :data:`COLUMN_LIST`."""
-    values = list(row)
-    values[_STATUS] = AsyncJobStatus(str(row[_STATUS]))
-    values[_REASON] = Reason(str(row[_REASON])) if row[_REASON] else None
-    return AsyncJob(**dict(zip(COLUMNS, values, strict=True)))  # pyright: ignore[reportArgumentType]
+    values: list[Any] = list(row)
+    values[_STATUS] = AsyncJobStatus(values[_STATUS])
+    values[_REASON] = Reason(values[_REASON]) if values[_REASON] else None
+    return AsyncJob(**dict(zip(COLUMNS, values, strict=True)))
 
 
 def enqueue(db: Database, job: NewJob) -> AsyncJob:

@@ -22,7 +22,7 @@ def register(tx: Transaction, worker: Worker) -> None:
 
 
 def beat(tx: Transaction, worker_id: str, *, running: int, processed: int, state: str) -> bool:
-    """One heartbeat of a supervisor and of all jobs it runs.
+    """One heartbeat of a supervisor, and what it runs and has done.
 
     Returns False if there is no live row: others have declared this supervisor lost.
     """
@@ -31,11 +31,15 @@ def beat(tx: Transaction, worker_id: str, *, running: int, processed: int, state
         WHERE worker_id = ? AND ended_at IS NULL""",
         (tx.now, running, processed, state, worker_id),
     )
+    return bool(changed)
+
+
+def beat_for_jobs(tx: Transaction, worker_id: str) -> None:
+    """Note in all jobs that a supervisor runs that it lives."""
     tx.change(
         "UPDATE async_jobs SET last_heartbeat = ? WHERE worker_id = ? AND status = 'running'",
         (tx.now, worker_id),
     )
-    return bool(changed)
 
 
 def is_live(tx: Transaction, worker_id: str) -> bool:

@@ -81,7 +81,8 @@ class Ledger:
     def commit(self, *, room: int, running: int, state: str) -> Written | None:
         """Write everything and claim up to *room* jobs. Returns None if it could not be written now."""
         try:
-            claiming = room > 0 and claims.something_is_queued(self.db)
+            # Where a commit is due anyway, a claim that finds nothing costs no more than a look beforehand.
+            claiming = room > 0 and (bool(self.endings) or claims.something_is_queued(self.db))
             if self.is_empty and not claiming:
                 return Written()
             # What decides ownership or is acknowledged is on the disk before it is acted on.
@@ -137,6 +138,8 @@ class Ledger:
                 processed=self.processed + len(self.endings),
                 state=state,
             )
+        if self.beat_due:  # the rows of jobs are large: only from beat to beat, not at each commit
+            workers.beat_for_jobs(tx, self.worker_id)
         return written
 
     def _reach(self, written: Written) -> None:
