@@ -9,6 +9,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import peewee
+
 from agentsd.errors import StoreError, StoreVersionError
 from agentsd.faults import reach
 from agentsd.store.schema import APPLICATION_ID, INDEXES, TRIGGERS, execute_all
@@ -44,7 +46,24 @@ def needs_upgrade(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def upgrade(database: Any) -> None:
-    """Run the pending migrations of a peewee *database*, then make indexes and triggers anew."""
+    """Run the pending migrations of a peewee *database*, then make indexes and triggers anew.
+
+    Raises what SQLite said first.
+    """
+    try:
+        _upgrade(database)
+    except peewee.DatabaseError as error:
+        raise _first_of(error) from None
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """The error that came first. A full disk makes SQLite roll back by itself, and peewee's own rollback fails then."""
+    while isinstance(error.__context__, peewee.DatabaseError | sqlite3.DatabaseError):
+        error = error.__context__
+    return error
+
+
+def _upgrade(database: Any) -> None:
     # Only the first opener pays for the import.
     from playhouse.migrations import Runner  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
 

@@ -92,6 +92,22 @@ def test_a_full_disk_loses_no_result_and_stops_no_limit(
     supervisor.stop()
 
 
+def test_a_store_that_does_not_fit_the_disk_is_said_and_made_later(
+    small_disk: Path, home: Home, operator: Operator
+) -> None:
+    """The cause is named, not the rollback that failed; with room again the same command works."""
+    hog = fill(small_disk)
+    with hog.open("r+b") as file:
+        file.truncate(hog.stat().st_size - 64 * 1024)  # some room, but not enough
+
+    for words in (("job", "list"), ("worker", "start", "--drain"), ("diagnostics",)):
+        said = operator.run(*words)
+        assert said.exit_code == 1, str(said)
+        assert "the disk is full" in said.stdout + said.stderr
+    hog.unlink()
+    assert operator.run("job", "enqueue", "noop").exit_code == 0
+
+
 def test_a_disk_that_is_read_only_is_said(small_disk: Path, home: Home, operator: Operator) -> None:
     """By every command, with the place, and never as a traceback."""
     open_store(home.state).close()
