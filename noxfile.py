@@ -127,10 +127,11 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation site; a broken link or an unlisted page is an error."""
+    """The documentation site; a broken link, an unlisted page, or something that comes from elsewhere is an error."""
     session.install("mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10")
     quiet = {"NO_MKDOCS_2_WARNING": "1"}
     session.run("mkdocs", "build", "--strict", "--site-dir", "site", env=quiet)
+    session.run("python", "docs/check_site.py", "site")
 
 
 @nox.session

@@ -29,6 +29,9 @@ def generated() -> dict[Path, str]:
     with tempfile.TemporaryDirectory() as place:
         subprocess.run([sys.executable, DOCS / "generate_man.py", place], check=True)  # noqa: S603 - our own
         found |= {DOCS.parent / "man" / path.name: path.read_text() for path in Path(place).iterdir()}
+    with tempfile.TemporaryDirectory() as place:
+        subprocess.run([sys.executable, DOCS / "generate_diagrams.py", place], check=True)  # noqa: S603 - our own
+        found |= {DOCS / "assets" / path.name: path.read_text() for path in Path(place).iterdir()}
     return found
 
 
