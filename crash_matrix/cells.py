@@ -21,6 +21,7 @@ MEANINGS = {
     "kill": "SIGKILL of the process that is at the point",
     "kill both": "SIGKILL of supervisor and spawner in one instant",
     "kill all": "SIGKILL of supervisor, spawner and the job process in one instant",
+    "kill with job": "SIGKILL of the process that is at the point, and of the job process, in one instant",
     "stop": "SIGSTOP of the process, SIGCONT a second later",
     "stop long": "SIGSTOP until others have declared the supervisor lost, then SIGCONT",
     "delay": "the process sleeps for a second",
@@ -31,7 +32,8 @@ MEANINGS = {
     "eagain": "EAGAIN, as a full process table gives",
     "emfile": "EMFILE, no descriptor left",
 }
-DEADLY = {"kill", "kill both", "kill all", "error"}
+SEVERAL = ("kill both", "kill all", "kill with job")
+DEADLY = {"kill", *SEVERAL, "error"}
 
 _WORKERS = (Actor.SUPERVISOR, Actor.SPAWNER)
 
@@ -62,23 +64,26 @@ def _limits(point: PointInfo, fault: str) -> Iterator[tuple[bool, str]]:
         yield point.writes_files, "no file is written there; a full disk under SQLite is SQLITE_FULL"
     if fault in ("eagain", "emfile"):
         yield point.makes_descriptors, "no process and no descriptor is made there"
-    if fault in ("kill both", "kill all"):
+    if fault in SEVERAL:
         yield point.actor in _WORKERS, "it is not supervisor or spawner that is there"
-        yield (
-            point.operation in ("run", "cancel", "heartbeat"),
-            "one of the two is dead already, or about to end",
-        )
-    if fault == "kill all":
+        yield point.operation in _WHOLE, "one of the two is dead already, or about to end"
+    if fault in ("kill all", "kill with job"):
         yield point.progress != "not claimed yet" and point.name not in _NO_PROCESS, "there is no job process"
     if fault == "stop long":
+        yield point.operation == "run", "as in a run"
         yield (
             point.name in _LONG,
             "holding the writer mutex it keeps others from writing; elsewhere as at claim.committed",
         )
 
 
+_WHOLE = (
+    "run", "cancel", "heartbeat", "succeed a dead worker", "execute in the foreground", "apply in the foreground",
+)  # fmt: skip
+"""Operations at whose points supervisor and spawner are both there."""
 _NO_PROCESS = ("claim.committed", "fork.order", "fork.before", "sweep.begin", "sweep.between", "sweep.end", "sweep.told",
-               "finish.heard", "finish.begin", "finish.commit", "finish.committed")  # fmt: skip
+               "finish.heard", "finish.begin", "finish.commit", "finish.committed", "reap.judged", "reap.swept", "reap.commit",
+               "reap.committed", "stop.begin", "stop.unregistered")  # fmt: skip
 _LONG = ("claim.committed", "start.stored", "start.gone", "finish.heard")
 
 
@@ -94,7 +99,7 @@ def all_cells() -> list[Cell]:
     extra = [
         Cell(point, fault, kind)
         for point in POINTS
-        if point.name in ALL_KINDS_AT
+        if point.operation == "run" and point.name in ALL_KINDS_AT
         for fault in ("kill", "kill both")
         if not why_not(point, fault)
         for kind in KINDS
@@ -103,8 +108,10 @@ def all_cells() -> list[Cell]:
 
 
 def _kind(point: PointInfo, kind: str) -> str:
-    if point.operation in ("migrate", "prune", "execute", "apply"):
-        return "plan" if point.operation in ("execute", "apply") else "plain"
+    if point.operation in ("migrate", "prune"):
+        return "plain"
+    if point.operation.partition(" ")[0] in ("execute", "apply", "revert"):
+        return "plan"
     # What is swept, or climbs the whole ladder, has to be there.
     if point.name in ("sweep.between", "orphans.between", "reap.swept"):
         return "daemon"

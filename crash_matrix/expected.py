@@ -45,6 +45,15 @@ def _job_dies(cell: Cell) -> set[str]:
     return {"exited"} if cell.point.name == "result.sent" else {"handler_error"}
 
 
+def of_foreground(cell: Cell) -> set[str]:
+    """The reasons that the one job of a foreground run may end with: its command is its supervisor."""
+    if cell.fault in _OUTLIVES or cell.point.progress is Progress.ENDED:
+        return DONE
+    if cell.point.actor is Actor.JOB:
+        return {"signalled"} if cell.fault == "kill" else {"handler_error"}
+    return of_target(cell)
+
+
 def of_neighbour(cell: Cell) -> set[str]:
     """The reasons for the healthy job in the same worker: it ends with that worker, and by nothing else."""
     if cell.fault == "stop long":

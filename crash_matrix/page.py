@@ -22,7 +22,8 @@ _PROMISES = """
 - Every move in the history is a legal one: one event per move, one claim, one end. What was acknowledged is there. `PRAGMA integrity_check` is `ok`.
 - The handler of a row has begun at most once; of a job that succeeded, exactly once; never before its process was recorded.
 - When a row says that a job has ended, none of its processes lives: each child, `setsid` grandchild and twice forked daemon told its pid and start time.
-- After `kill -9` of one process nothing of its jobs is left within two seconds, before anything is started again.
+- After `kill -9` of one process, or of one and the job process in one instant, nothing of its jobs is left within two seconds, before anything is started again.
+- A supervisor that was declared lost and wakes up drops what it has, and the history says so.
 - The healthy job in the other worker succeeds; so does the one in the same worker, unless that worker's supervisor or spawner was killed.
 - A job that is queued afterwards runs. Workers that are told to stop exit with 0. At the end no process with the store's marker is left anywhere.
 - For plans: files, index, HEAD, refs and stash of the user byte for byte; an apply is whole after the next apply, and undone by a revert; a clean-up leaves no sandbox, and `git fsck` is silent.

@@ -29,7 +29,7 @@ WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
 class Project:
     """A git project with a plan in it, staged and unstaged edits of its user, and a worker at fault."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, *, queued: bool = True) -> None:
         self.stage = stage
         self.folder = stage.home.root / "project"
         self.folder.mkdir()
@@ -40,7 +40,7 @@ class Project:
         (self.folder / "staged").write_text("staged\n")
         self.git("add", "staged")
         (self.folder / "KEPT").write_text("edited by its user\n")
-        stage.home.set("async.enabled", value=True)
+        stage.home.set("async.enabled", queued)
         self.operator = Operator(stage.home, self.folder)
         self.plan_id: str = self.operator.ask("plan", "create", "plan.yaml").data["plan_id"]
         self.files, self.private = files_in(self.folder), private_files(self.folder)

@@ -97,6 +97,8 @@ POINTS: tuple[PointInfo, ...] = (
     *_points("spawner killed", S, GOING, "mourn.begin mourn.swept mourn.restarted"),
     *_points("reap", S, GOING, "reap.judged reap.swept reap.commit", store="reap.commit"),
     *_points("reap", S, ENDED, "reap.committed"),
+    *_points("succeed a dead worker", S, GOING, "reap.judged reap.swept reap.commit", store="reap.commit"),
+    *_points("succeed a dead worker", S, ENDED, "reap.committed"),
     *_points("take over", C, GOING, "takeover.begin takeover.swept"),
     *_points("shut down", S, GOING, "shutdown.step"),
     *_points("shut down", S, ENDED, "stop.begin stop.swept stop.unregister stop.unregistered"),
@@ -113,4 +115,15 @@ POINTS: tuple[PointInfo, ...] = (
         "apply", J, GOING, "apply.prepared apply.begun apply.between apply.written apply.finished",
         files="apply.prepared apply.begun apply.between apply.written apply.finished",
     ),
+    *_points("execute in the foreground", S, CLAIMED, "fork.order start.stored"),
+    *_points("execute in the foreground", P, CLAIMED, "fork.before", fds="fork.before"),
+    *_points("execute in the foreground", S, GOING, "start.gone finish.heard finish.commit", store="finish.commit"),
+    *_points("execute in the foreground", P, GOING, "sweep.begin"),
+    *_points("execute in the foreground", J, GOING, "capture.begin capture.published", files="capture.published"),
+    *_points("execute in the foreground", S, ENDED, "stop.begin stop.unregistered"),
+    *_points("apply in the foreground", S, GOING, "start.gone finish.commit", store="finish.commit"),
+    *_points(
+        "apply in the foreground", J, GOING, "apply.begun apply.between apply.written", files="apply.between apply.written"
+    ),
+    *_points("revert", C, GOING, "apply.between", files="apply.between"),
 )  # fmt: skip

@@ -23,7 +23,7 @@ WITHIN = 2.0
 def nothing_outlives(stage: Stage) -> None:
     """``kill -9`` of one process: nothing of its jobs is left after two seconds, with no restart."""
     if (
-        stage.cell.fault != "kill"
+        stage.cell.fault not in ("kill", "kill with job")
         or stage.cell.point.actor is Actor.CLIENT
         or stage.cell.point.operation == "reap"
     ):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from support.patience import PATIENCE, eventually
 from support.supervisor import Supervisor
 
-from crash_matrix import expected, migrating, planning, promises
+from crash_matrix import expected, foreground, migrating, planning, promises
 from crash_matrix.expected import DONE, LOST
 from crash_matrix.points import Actor, Progress
 from crash_matrix.stage import Stage
@@ -158,6 +158,19 @@ def reap(stage: Stage) -> Endings:
     return _endings(stage, LOST)
 
 
+def succeed(stage: Stage) -> Endings:
+    """A worker and its spawner were killed, nobody is there, and the next worker to start ends what they leave."""
+    stage.connect()
+    dying = stage.start(1)
+    stage.begin("target", stage.cell.kind)
+    stage.processes()
+    dying.kill_with_spawner()
+    stage.arm()
+    successor = stage.start(2, at_fault=True, ready=False)
+    stage.strike(successor)
+    return _endings(stage, LOST)
+
+
 def take_over(stage: Stage) -> Endings:
     """Worker and spawner were killed, no other is there, and a cancel ends what they leave."""
     stage.connect()
@@ -233,9 +246,13 @@ SCENARIOS: dict[str, Callable[[Stage], Endings]] = {
     "supervisor killed": supervisor_killed,
     "spawner killed": spawner_killed,
     "reap": reap,
+    "succeed a dead worker": succeed,
     "take over": take_over,
     "shut down": shut_down,
     "prune": prune,
     "execute": planning.execute,
     "apply": planning.apply,
+    "execute in the foreground": foreground.execute,
+    "apply in the foreground": foreground.apply,
+    "revert": foreground.revert,
 }

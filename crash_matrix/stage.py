@@ -18,8 +18,8 @@ from support.supervisor import Supervisor
 from agentsd import Client
 from agentsd.faults import VARIABLE
 from agentsd.model import AsyncJob
-from agentsd.workers.process import start_ticks, state
-from crash_matrix.cells import Cell
+from agentsd.workers.process import children, start_ticks, state
+from crash_matrix.cells import SEVERAL, Cell
 from crash_matrix.points import Actor
 
 HELD = 1.0
@@ -113,19 +113,19 @@ class Stage:
     @property
     def rule(self) -> str:
         """The value of ``AGENTS_FAULTS``."""
-        fault = "stop" if self.cell.fault in ("kill both", "kill all", "stop long") else self.cell.fault
+        fault = "stop" if self.cell.fault in (*SEVERAL, "stop long") else self.cell.fault
         return f"{self.cell.point.name}={fault}:{self.token}"
 
     # -- workers and jobs ---------------------------------------------------------------------------
 
-    def start(self, slots: int, *, at_fault: bool = False) -> Supervisor:
-        """Start a worker and return when it takes jobs."""
+    def start(self, slots: int, *, at_fault: bool = False, ready: bool = True) -> Supervisor:
+        """Start a worker and return when it takes jobs; at once if it is to be met before it is *ready*."""
         if at_fault:
             self.home.environ[VARIABLE] = self.rule
         worker = Supervisor(self.home, "--max-workers", str(slots))
         self.workers.append(worker)
         try:
-            return worker.start(40)
+            return worker.start(40) if ready else worker.launch()
         finally:
             self.home.environ.pop(VARIABLE, None)
 
@@ -193,14 +193,14 @@ class Stage:
         eventually(lambda: taken.exists() and taken.read_text().endswith("\n"), 20, "the point is reached")
         return int(taken.read_text())
 
-    def strike(self, worker: Supervisor | None = None) -> None:
+    def strike(self, worker: Supervisor | subprocess.Popen[str] | None = None) -> None:
         """Wait for the fault, and do what this process has to do for it. *worker* is the one at fault."""
         pid = self.struck()
         fault = self.cell.fault
         # An exception in a supervisor may be caught; the others have nobody who would.
         if fault == "kill" or (fault == "error" and self.cell.point.actor in (Actor.SPAWNER, Actor.JOB)):
             eventually(lambda: not _lives(pid), 10, "the struck process is dead")
-        elif fault in ("stop", "stop long", "kill both", "kill all"):
+        elif fault in ("stop", "stop long", *SEVERAL):
             eventually(lambda: state(pid) in ("T", "Z", None), 10, "the struck process is stopped")
             if fault.startswith("stop"):
                 self._hold(worker)
@@ -210,9 +210,9 @@ class Stage:
                 # Time for the others to go on without it, as they may until it is dead.
                 time.sleep(HELD / 2)
                 self.processes()
-                self._kill_together(worker)
+                self._kill_together(pid, worker)
 
-    def _hold(self, worker: Supervisor | None) -> None:
+    def _hold(self, worker: Supervisor | subprocess.Popen[str] | None) -> None:
         if self.cell.fault == "stop":
             time.sleep(HELD)  # being stopped for so long is the fault itself
             return
@@ -222,24 +222,28 @@ class Stage:
             30, "the stopped worker is declared lost",
         )  # fmt: skip
 
-    def _kill_together(self, worker: Supervisor) -> None:
-        pids = [
-            worker.pid,
-            *(pid for (pid,) in self._column("spawner_pid", "workers WHERE pid = ?", worker.pid)),
-        ]
-        if self.cell.fault == "kill all":
-            pids += [
-                pid
-                for (pid,) in self._column("pid", "async_jobs WHERE job_id = ?", self.jobs["target"])
-                if pid
-            ]
+    def _kill_together(self, struck: int, worker: Supervisor | subprocess.Popen[str]) -> None:
+        """In one instant: all are stopped first, so that none sees another one die."""
+        spawner = self._spawner_of(worker.pid)
+        pids = [struck] if self.cell.fault == "kill with job" else [worker.pid, spawner]
+        if self.cell.fault != "kill both":
+            # Its process may not be in its row yet.
+            near = [job.pid for job in self.client.list() if job.job_id == self.jobs.get("near")]
+            pids += [pid for pid in children(spawner) if pid not in near]
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in pids:
                 _signal(pid, number)
-        worker.process.wait(20)
+        if worker.pid in pids:
+            (worker.process if isinstance(worker, Supervisor) else worker).wait(20)
+        else:
+            eventually(lambda: not _lives(struck), 10, "the struck process is dead")
 
-    def _column(self, column: str, rest: str, value: str | int) -> list[tuple[int]]:
-        return self.home.sql(f"SELECT {column} FROM {rest}", value)
+    def _spawner_of(self, worker: int) -> int:
+        ((pid,),) = self.home.sql(
+            "SELECT spawner_pid FROM workers WHERE pid = ? ORDER BY worker_id DESC LIMIT 1", worker
+        )
+        assert isinstance(pid, int)
+        return pid
 
     # -- what jobs have started ---------------------------------------------------------------------
 
