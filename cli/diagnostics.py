@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from agentsd.cli.checks.finding import ERROR, OK, WARNING, Finding, Seen
 from agentsd.cli.checks.surroundings import check_config, check_disk, check_git
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.output import paint, table
+from agentsd.cli.output import paint, table, width, wrapped
 from agentsd.cli.shapes import worker_item
-from agentsd.cli.words import STATE_STYLES
+from agentsd.cli.words import STATE_STYLES, count
 from agentsd.errors import AgentsError, ExitCode
 from agentsd.model import JSON, AsyncJobStatus, Worker
 from agentsd.store.paths import StateDir, state_dir
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from agentsd.store.settings import Settings
     from agentsd.supervisor.client import Client
 
+LEVELS = len(WARNING)
+"""Columns of the longest level."""
 PROCESS_HEADINGS = ("PID", "ROLE", "STATE", "AGE", "CPU", "RSS", "TITLE")
 
 
@@ -133,9 +135,12 @@ def as_json(report: Report) -> dict[str, JSON]:
 def describe(report: Report) -> Iterable[str]:
     """The report as lines."""
     space = max(len(finding.what) for finding in report.findings)
+    margin = LEVELS + space + 4
     for finding in report.findings:
-        mark = paint(finding.level.ljust(7), STATE_STYLES[finding.level])
-        yield f"{mark}  {finding.what.ljust(space)}  {finding.text}"
+        mark = paint(finding.level.ljust(LEVELS), STATE_STYLES[finding.level])
+        first, *more = wrapped([finding.text], width() - margin)
+        yield f"{mark}  {finding.what.ljust(space)}  {first}"
+        yield from (" " * margin + line for line in more)
     if report.workers:
         from agentsd.cli.worker.list import worker_table  # noqa: PLC0415 - only with workers
 
@@ -144,7 +149,10 @@ def describe(report: Report) -> Iterable[str]:
         yield from ("", *_process_table([*report.processes, *report.orphans]))
     number = {level: sum(finding.level == level for finding in report.findings) for level in (ERROR, WARNING)}
     verdict = paint(report.verdict, STATE_STYLES[report.verdict])
-    yield from ("", f"Verdict: {verdict} ({number[ERROR]} errors, {number[WARNING]} warnings)")
+    yield from (
+        "",
+        f"Verdict: {verdict} ({count(number[ERROR], 'error')}, {count(number[WARNING], 'warning')})",
+    )
 
 
 def _process_table(processes: Sequence[Seen]) -> Iterable[str]:

@@ -80,11 +80,19 @@ class Output:
         *,
         items: Iterable[JSON] | None = None,
         exit_code: ExitCode = ExitCode.OK,
+        closing: str = "",
     ) -> ExitCode:
-        """Show what a command found. *items* are what ``jsonl`` shows, one a line (default: *data*)."""
+        """Show what a command found. *items* are what ``jsonl`` shows, one a line (default: *data*).
+
+        *closing* is told after a table: what stands before a long one has left the screen.
+        """
+        if closing and self.form != "table":
+            self.info(closing)
         if self.form == "table":
             for line in lines():
                 write(line + "\n")
+            if closing:
+                self.info(closing)
         elif self.form == "json":
             self._envelope(data, exit_code)
         else:

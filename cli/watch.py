@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 import time
@@ -10,7 +9,8 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from agentsd.cli.output import Output, is_terminal, write
+from agentsd.cli.output import Output, is_terminal, paint, write
+from agentsd.cli.words import count
 from agentsd.errors import ExitCode
 
 EVERY = 1.0
@@ -40,7 +40,10 @@ def draw_again(output: Output, draw: Callable[[], Iterable[str]]) -> ExitCode:
 
 
 def _frame(lines: Iterable[str]) -> str:
-    """What fits the terminal, and no more: a scrolled screen could not be drawn over."""
+    """What fits the terminal, and no more: a scrolled screen could not be drawn over. What is left out is said."""
     height = os.get_terminal_size(sys.stdout.fileno()).lines or 24
-    shown = itertools.islice(lines, height)
+    shown = list(lines)
+    if len(shown) > height:
+        below = len(shown) - height + 1
+        shown[height - 1 :] = [paint(f"… {count(below, 'line')} below", "dim")]
     return HOME + "\n".join(line + TO_END_OF_LINE for line in shown) + BELOW

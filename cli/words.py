@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agentsd.model import AsyncJob
+from agentsd.model import AsyncJob, AsyncJobStatus
 from agentsd.store.units import format_seconds
 
 STATE_STYLES = {
@@ -66,7 +66,9 @@ def took(job: AsyncJob) -> str:
 
 
 def why(job: AsyncJob) -> str:
-    """Why a job ended, or why it waits although slots may be free."""
+    """Why a job ended, why it waits although slots may be free, or that it is to end."""
+    if job.status is AsyncJobStatus.RUNNING and job.cancel_requested_at is not None:
+        return "being cancelled"
     if job.reason is None and job.held_at is not None:
         return "held"
     if job.reason is None and job.waits_for is not None:
@@ -74,6 +76,6 @@ def why(job: AsyncJob) -> str:
     return job.reason or ""
 
 
-def count(number: int, noun: str) -> str:
-    """``1 job``, ``2 jobs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 job``, ``2 jobs``; a noun whose plural is not made with an s brings it along."""
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

@@ -78,7 +78,7 @@ def check_sandboxes(client: Client) -> tuple[list[Leftover], list[Finding]]:
     found = survey(client.state.root, plan_facts(client))
     ours = [each for each in found if each.kind not in FOREIGN]
     removable = sum(each.removable for each in ours)
-    words = count(len(ours), "sandbox").replace("sandboxs", "sandboxes")
+    words = count(len(ours), "sandbox", "sandboxes")
     findings = [
         Finding("sandboxes", OK, words + (f", {removable} can go: agents cleanup" if removable else ""))
     ]

@@ -11,6 +11,7 @@ from agentsd.cli.job.targets import ACTIVE, chosen, show_targets
 from agentsd.cli.output import Output
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import shown_job
+from agentsd.cli.words import count
 from agentsd.errors import AgentsError, ConflictError, ExitCode
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus
 
@@ -96,10 +97,27 @@ def cancel_jobs(
     items: list[dict[str, JSON]] = []
     if not output.is_table:
         items = [{**shown_job(client, job), "acknowledged": heard} for job, heard in done]
-    if not ids:
-        output.info("There are no such jobs.")
     data = {"jobs": items} if several else next(iter(items), None)
-    return output.result(data, lambda: [_line(job) for job, _ in done], items=items, exit_code=worst)
+    return output.result(
+        data,
+        lambda: [_line(job) for job, _ in done],
+        items=items,
+        exit_code=worst,
+        closing=_closing(len(ids), [job for job, _ in done]) if several else "",
+    )
+
+
+def _closing(asked: int, done: list[AsyncJob]) -> str:
+    """How many of the jobs are what."""
+    if not asked:
+        return "There are no such jobs."
+    cancelled, running = (
+        sum(job.status is status for job in done)
+        for status in (AsyncJobStatus.CANCELLED, AsyncJobStatus.RUNNING)
+    )
+    parts = {"cancelled": cancelled, "being cancelled": running, "not cancelled": asked - cancelled - running}
+    words = ", ".join(f"{number} {what}" for what, number in parts.items() if number)
+    return f"{count(asked, 'job')}: {words}."
 
 
 def _judge(job: AsyncJob, acknowledged: bool, output: Output, *, waited: bool) -> ExitCode:

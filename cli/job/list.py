@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -100,21 +100,50 @@ def _items(client: Client, which: JobFilter, limit: int | None, *, full: bool) -
 def _show_table(
     client: Client, which: JobFilter, output: Output, *, limit: int | None, again: bool
 ) -> ExitCode:
-    from agentsd.store.listing import walk_jobs  # noqa: PLC0415 - loaded with the client
-
     most = (SHOWN if limit is None else limit) or None
     if again:
-        return draw_again(output, lambda: _lines(list(walk_jobs(client.db, which, limit=most))))
+        return draw_again(output, lambda: [_counts(client), "", *_page(client, which, most)[0]])
+    lines, more = _page(client, which, most)
+    closing = "" if lines else "There are no such jobs."
+    if limit is None and more:
+        closing = f"The newest {most} are shown; --limit 0 shows all. In the store: {_counts(client)}."
+    return output.result(None, lambda: lines, closing=closing)
+
+
+def _page(client: Client, which: JobFilter, most: int | None) -> tuple[list[str], bool]:
+    """The table, without a line where there are no such jobs; and whether there are more than *most*."""
+    from agentsd.store.listing import walk_jobs  # noqa: PLC0415 - loaded with the client
+
     # One more than is shown, to know whether there are more.
     found = list(walk_jobs(client.db, which, limit=most and most + 1))
-    shown = found[:most]
-    if limit is None and len(found) > len(shown):
-        output.info(f"The newest {most} are shown; --limit 0 shows all.")
-    if not shown:
-        output.info("There are no such jobs.")
-    return output.result(None, lambda: _lines(shown) if shown else [])
+    if not found:
+        return [], False
+    return list(_lines(client, found[:most])), most is not None and len(found) > most
 
 
-def _lines(jobs: list[AsyncJob]) -> Iterable[str]:
-    rows = [(job.job_id, job.phase, job.status, why(job), ago(job.created_at), took(job)) for job in jobs]
+def _counts(client: Client) -> str:
+    from agentsd.store import jobs  # noqa: PLC0415 - loaded with the client
+
+    return ", ".join(f"{number} {status}" for status, number in jobs.counts(client.db).items())
+
+
+def _lines(client: Client, jobs: list[AsyncJob]) -> Iterable[str]:
+    gone = _dead_workers(client) if any(job.status is AsyncJobStatus.RUNNING for job in jobs) else ()
+    rows = [
+        (job.job_id, job.phase, job.status, _reason(job, gone), ago(job.created_at), took(job))
+        for job in jobs
+    ]
     return table(HEADINGS, rows, right=("AGE", "TOOK"), give=GIVE, style=state_style)
+
+
+def _dead_workers(client: Client) -> set[str]:
+    from agentsd.cli.worker.health import seen_workers  # noqa: PLC0415 - loaded with the client
+
+    return {row.worker_id for row, health in seen_workers(client) if health == "dead"}
+
+
+def _reason(job: AsyncJob, dead: Collection[str]) -> str:
+    """Why it ended or waits; that nobody runs it any more, although its row says so."""
+    if job.status is AsyncJobStatus.RUNNING and job.worker_id in dead:
+        return "worker is dead"
+    return why(job)

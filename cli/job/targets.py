@@ -9,7 +9,7 @@ from agentsd.cli.framework import current_output
 from agentsd.cli.output import table
 from agentsd.cli.session import find_plan
 from agentsd.cli.shapes import job_item
-from agentsd.cli.words import ago, state_style
+from agentsd.cli.words import ago, count, state_style
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob
 
@@ -35,10 +35,14 @@ def show_targets(client: Client, ids: Sequence[str]) -> ExitCode:
     """List the jobs and the processes that a cancel of *ids* would end; change nothing."""
     found = [(job, processes_of(job)) for job in map(client.get, ids) if not job.status.is_terminal]
     output = current_output()
-    if not found:
-        output.info("There are no such jobs.")
+    closing = "There are no such jobs."
+    if found:
+        ended = count(sum(len(pids) for _, pids in found), "process", "processes")
+        closing = f"A cancel would end {count(len(found), 'job')} and {ended}."
     items = [{**job_item(job), "processes": pids} for job, pids in found]
-    return output.result({"jobs": items}, lambda: _lines(found) if found else [], items=items)
+    return output.result(
+        {"jobs": items}, lambda: _lines(found) if found else [], items=items, closing=closing
+    )
 
 
 def processes_of(job: AsyncJob) -> list[int]:

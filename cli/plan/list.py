@@ -54,12 +54,13 @@ def command(state: tuple[str, ...], limit: int | None, since: str | None, watch:
             )
         found = plans.list_plans(client.db, states=state, since=since, limit=wanted + 1 if wanted else None)
     shown = found[:wanted] if wanted else found
+    closing = "" if shown else "There are no such plans. Make one: agents plan create FILE"
     if limit is None and len(found) > len(shown):
-        output.info(f"The newest {wanted} are shown; --limit 0 shows all.")
-    if not shown:
-        output.info("There are no such plans. Make one: agents plan create FILE")
+        closing = f"The newest {wanted} are shown; --limit 0 shows all."
     items = [] if output.is_table else [plan_item(plan) for plan in shown]
-    return output.result({"plans": items}, lambda: _lines(shown) if shown else [], items=items)
+    return output.result(
+        {"plans": items}, lambda: _lines(shown) if shown else [], items=items, closing=closing
+    )
 
 
 def _lines(plans: list[PlanRow]) -> Iterable[str]:

@@ -16,6 +16,7 @@ from support.terminal import Terminal
 
 from agentsd.cli.output import shorten
 from agentsd.store import listing
+from agentsd.store.cancel import request_cancel
 
 
 def listed(agents: Agents, *options: str) -> list[str]:
@@ -140,6 +141,36 @@ def test_a_screen_is_not_scrolled(agents: Agents, home: Home, terminal: list[Ter
     frame = watched.screen.partition("\x1b[H")[2].partition("\x1b[J")[0]
 
     assert frame.count("\n") < 40
+    assert frame.lstrip().startswith("90 queued, 0 running"), "of those that are left out there is the number"
+    assert "lines below" in frame
+
+
+def test_a_long_list_ends_in_how_many_there_are(agents: Agents) -> None:
+    """What is said before a table of 50 lines is off the screen when it ends."""
+    agents("job", "enqueue", "noop", "--from-jsonl", "-", stdin="{}\n" * 60)
+    said = agents("job", "list")
+
+    assert said.out.count("\n") == 51
+    assert said.err == (
+        "The newest 50 are shown; --limit 0 shows all. "
+        "In the store: 60 queued, 0 running, 0 succeeded, 0 failed, 0 cancelled.\n"
+    )
+    assert agents("job", "list", "--limit", "50").err == ""
+
+
+def test_a_running_job_that_is_to_end_or_has_nobody_says_so(
+    agents: Agents, home: Home, worker: Supervisor
+) -> None:
+    """Its row says running for as long as nobody can end it."""
+    job = agents.enqueue("sleep", {"seconds": 600})
+    eventually(lambda: agents.ask("job", "show", job)["started_at"], 20, "it runs")
+    worker.freeze()
+    with home.connect() as client, client.db.write() as tx:
+        request_cancel(tx, job)
+    assert "being cancelled" in agents("job", "list").out
+    worker.kill()
+
+    assert "worker is dead" in agents("job", "list").out
 
 
 @pytest.mark.parametrize("options", [(), ("--format", "json")])

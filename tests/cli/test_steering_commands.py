@@ -102,13 +102,17 @@ def test_jobs_are_cancelled_by_what_they_are(agents: Agents, worker: Supervisor)
     assert listed[-1]["processes"][0] == listed[-1]["pid"]
     assert len(listed[-1]["processes"]) > 1
     assert listed[0]["processes"] == []
-    assert "PROCESSES" in agents("job", "cancel", "--status", "running", "--dry-run").out
+    dry = agents("job", "cancel", "--status", "running", "--dry-run")
+    assert "PROCESSES" in dry.out
+    assert dry.err == f"A cancel would end 1 job and {len(listed[-1]['processes'])} processes.\n"
     assert state(agents, running)[0] == "running"
 
     cancelled = agents("job", "cancel", "--phase", "noop", "--format", "json")
     assert cancelled.code == 0
     assert {job["job_id"] for job in cancelled.data["jobs"]} == set(waiting)
-    assert agents("job", "cancel", "--all", "--wait").code == 0
+    assert cancelled.envelope["messages"] == [{"level": "info", "text": "2 jobs: 2 cancelled."}]
+    ended = agents("job", "cancel", "--all", "--wait")
+    assert (ended.code, ended.err) == (0, "1 job: 1 cancelled.\n")
     assert state(agents, running) == ("cancelled", "cancelled")
     nothing = agents("job", "cancel", "--all")
     assert (nothing.code, nothing.err) == (0, "There are no such jobs.\n")
@@ -134,6 +138,7 @@ def test_of_several_the_ones_that_cannot_be_steered_are_named(agents: Agents) ->
     assert said.code == 4
     assert said.out == f"{there} held\n"
     assert f"Job {gone} is cancelled" in said.err
+    assert "2 jobs: 1 cancelled, 1 not cancelled." in agents("job", "cancel", gone, there).err
 
 
 def test_a_drained_worker_ends_when_its_last_job_has(agents: Agents, worker: Supervisor) -> None:
