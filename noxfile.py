@@ -154,9 +154,10 @@ def limits(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
-    """Ten minutes (``-- --minutes N``) of random work and random kills; nothing may be lost, left or grown."""
+    """Ten minutes (``-- --minutes N``) of random work and kills; nothing may be lost, left or grown; writes its page."""
     install_under_test(session)
-    session.run("python", "-m", "soak", *session.posargs, env={"PYTHONPATH": "features"})
+    page = () if session.posargs else ("--page", "docs/reference/soak.md")
+    session.run("python", "-m", "soak", *page, *session.posargs, env={"PYTHONPATH": "features"})
 
 
 @nox.session(default=False)
@@ -169,9 +170,10 @@ def crash_matrix(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def guards(session: nox.Session) -> None:
-    """Remove each guard of the product in a copy of the tree, and see who notices; a quarter of an hour."""
+    """Remove each guard of the product in a copy of the tree, see who notices, and write the page; half an hour."""
     install_under_test(session)
-    session.run("python", "-m", "guards", *session.posargs)
+    page = () if session.posargs else ("--page", "docs/reference/guards.md")
+    session.run("python", "-m", "guards", *page, *session.posargs)
 
 
 @nox.session(default=False)

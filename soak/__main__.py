@@ -1,18 +1,15 @@
-"""``python -m soak [--minutes N] [--jobs N] [--seed N] [--json FILE]``: 1 if a promise is broken or something grew."""
+"""``python -m soak [--minutes N] [--jobs N] [--seed N] [--json FILE] [--page FILE]``: 1 if a promise is broken or something grew."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
-import sqlite3
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +21,12 @@ from support.patience import eventually
 from agentsd import Client
 from agentsd.store.bulk import enqueue_all
 from agentsd.store.jobs import NewJob
+from evidence.circumstances import Run
+from evidence.pages import put
 from soak import promises
-from soak.chaos import Chaos
+from soak.chaos import TTL, Chaos
 from soak.load import Load
+from soak.page import recorded
 from soak.samples import Sample
 
 PAUSE = 0.5
@@ -51,18 +51,23 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=10_000, help="that run afterwards, undisturbed")
     parser.add_argument("--seed", type=int, default=None, help="of the chance, to run the same again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put what was found into this page")
     wish = parser.parse_args()
+    run = Run()
     seed = wish.seed if wish.seed is not None else random.SystemRandom().randrange(10**6)
     home = Home()
     home.set("async.cancel_grace", 0.5)
     home.set("async.shutdown_grace", 1)
+    home.set("async.job_ttl", TTL)
     try:
         with home.connect() as client:
             found = soak(home, client, random.Random(seed), wish.minutes * 60, wish.jobs)  # noqa: S311 - to repeat a run
     finally:
         home.remove()
-    report = {"about": _about(seed, wish.minutes), **found}
+    report = {"about": {"seed": seed, "minutes": wish.minutes, "run": run.sentence()}, **found}
     _show(report)
+    if wish.page:
+        put(wish.page, "recorded", recorded(report, MAY_GROW))
     if wish.json:
         wish.json.write_text(json.dumps(report, indent=1) + "\n")
     return 1 if report["broken"] or report["grown"] else 0
@@ -76,6 +81,7 @@ def soak(home: Home, client: Client, chance: random.Random, seconds: float, many
         load.warm_up()
         before = Sample.take(home, client, chaos.steady)
         between = list(_storm(home, client, chance, load, chaos, seconds))
+        chaos.victim.thaw()
         eventually(lambda: not _active(client), 120, lambda: f"the queue runs empty: {_active(client)}")
         after = Sample.take(home, client, chaos.steady)
         chaos.victim.stop()
@@ -138,20 +144,9 @@ def _active(client: Client) -> list[tuple[str, str]]:
     return client.db.read("SELECT job_id, status FROM async_jobs WHERE status IN ('queued', 'running')")
 
 
-def _about(seed: int, minutes: float) -> dict[str, str]:
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "minutes": f"{minutes:g}",
-        "seed": str(seed),
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "kernel": platform.release(),
-    }
-
-
 def _show(report: dict[str, Any]) -> None:
     console = Console(width=120)
-    console.print(report["about"])
+    console.print(report["about"]["run"], f"Seed {report['about']['seed']}.")
     console.print("jobs acknowledged:", report["jobs"], "blows:", report["blows"])
     console.print("ends:", report["ends"])
     looks = ("before", "after", "later")

@@ -1,7 +1,8 @@
-"""What is done to it: cancels, and STOP and KILL of jobs, spawners and supervisors at random moments."""
+"""What is done to it: cancels, and STOP and KILL of jobs, spawners and supervisors, alone and together, at random moments."""
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -17,6 +18,9 @@ from agentsd import Client
 from agentsd.errors import AgentsError
 from agentsd.model import AsyncJob, AsyncJobStatus
 
+TTL = 10.0
+"""Seconds of silence after which a supervisor is lost; some stops are longer."""
+
 
 class Chaos:
     """Two supervisors: *steady*, whose processes are measured and never killed themselves, and *victim*."""
@@ -26,6 +30,7 @@ class Chaos:
         self.steady = Supervisor(home, "--max-workers", "3", "--log-level", "warning").start()
         self.victim = Supervisor(home, "--max-workers", "3", "--log-level", "warning").start()
         self.done: Counter[str] = Counter()
+        self._thaw_at = math.inf
 
     def strike(self) -> None:
         """One blow, chosen by chance."""
@@ -60,26 +65,53 @@ class Chaos:
         """Its supervisor mends that."""
         os.kill(self.victim.spawner_pid, signal.SIGKILL)
 
+    def stop_the_victims_spawner(self) -> None:
+        """For good: its supervisor wakes it after ten seconds without an answer."""
+        os.kill(self.victim.spawner_pid, signal.SIGSTOP)
+
     def stop_the_victim(self) -> None:
-        """For a second; the spawner goes on."""
+        """For a moment, or for longer than the TTL; the spawner goes on. :meth:`revive` wakes it."""
         self.victim.freeze()
-        time.sleep(1)
-        self.victim.thaw()
+        self._thaw_at = time.monotonic() + self._chance.uniform(0.2, 2) * TTL
 
     def kill_the_victim(self) -> None:
         """And start it anew."""
         self.victim.kill()
-        self.victim.start()
+        self._start_the_victim()
 
     def kill_the_victim_with_its_spawner(self) -> None:
         """In one instant: the next start, or the other supervisor, has to clean up."""
         self.victim.kill_with_spawner()
-        self.victim.start()
+        self._start_the_victim()
+
+    def kill_two_or_three_at_once(self) -> None:
+        """Of the victim, its spawner and a job of it."""
+        row = self.victim.row
+        jobs = [
+            job.pid
+            for job in self._client.list(statuses=[AsyncJobStatus.RUNNING])
+            if job.worker_id == row.worker_id
+        ]
+        pids = [row.pid, row.spawner_pid, *self._chance.sample(jobs, min(1, len(jobs)))]
+        chosen = [pid for pid in self._chance.sample(pids, self._chance.randint(2, len(pids))) if pid]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in chosen:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        if row.pid in chosen:
+            self.victim.process.wait()
 
     def revive(self) -> None:
-        """Start the victim again if it has ended."""
+        """Wake the victim up if it has been stopped for long enough; start it again if it has ended."""
+        if time.monotonic() >= self._thaw_at:
+            self._thaw_at = math.inf
+            self.victim.thaw()
         if self.victim.process.poll() is not None:
-            self.victim.start()
+            self._start_the_victim()
+
+    def _start_the_victim(self) -> None:
+        self._thaw_at = math.inf
+        self.victim.start()
 
     def end(self) -> None:
         """Stop both as an operator does."""
@@ -92,9 +124,11 @@ BLOWS: tuple[Callable[[Chaos], None], ...] = (
     Chaos.kill_a_job, Chaos.kill_a_job,
     Chaos.stop_a_job,
     Chaos.kill_the_victims_spawner,
+    Chaos.stop_the_victims_spawner,
     Chaos.stop_the_victim,
     Chaos.kill_the_victim,
     Chaos.kill_the_victim_with_its_spawner,
+    Chaos.kill_two_or_three_at_once,
 )  # fmt: skip
 
 

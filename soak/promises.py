@@ -14,6 +14,7 @@ from support.home import Home
 from support.operator import Operator
 
 from agentsd import Client
+from agentsd.workers.leftover_groups import find_groups
 from soak.load import Load
 
 TERMINAL = ("succeeded", "failed", "cancelled")
@@ -27,6 +28,7 @@ def broken(home: Home, client: Client, load: Load) -> list[str]:
         *_effects(client, load),
         *_files(home, client),
         *_processes(home),
+        *_groups(client),
         *_project(home, load.project),
         *_diagnosed(home),
     ]
@@ -81,6 +83,13 @@ def _processes(home: Home) -> Iterator[str]:
             with suppress(OSError):
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
                     yield f"process {entry.name} is left: {(entry / 'cmdline').read_bytes()!r}"
+
+
+def _groups(client: Client) -> Iterator[str]:
+    """A control group that nobody needs any more."""
+    ids = [worker_id for (worker_id,) in client.db.read("SELECT worker_id FROM workers")]
+    for group in find_groups(ids):
+        yield f"the control group {group} is left"
 
 
 def _project(home: Home, project: Path) -> Iterator[str]:
