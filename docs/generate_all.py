@@ -21,17 +21,21 @@ PAGES = {
     "generate_api.py": "reference/python_api.md",
 }
 """Each program that prints a page, and the page."""
+FOLDERS = {
+    "generate_man.py": DOCS.parent / "man",
+    "generate_diagrams.py": DOCS / "assets",
+    "generate_tables.py": DOCS / "reference",
+}
+"""Each program that writes files into a folder, and the folder."""
 
 
 def generated() -> dict[Path, str]:
     """Every generated file and what should be in it."""
     found = {DOCS / page: printed(program) for program, page in PAGES.items()}
-    with tempfile.TemporaryDirectory() as place:
-        subprocess.run([sys.executable, DOCS / "generate_man.py", place], check=True)  # noqa: S603 - our own
-        found |= {DOCS.parent / "man" / path.name: path.read_text() for path in Path(place).iterdir()}
-    with tempfile.TemporaryDirectory() as place:
-        subprocess.run([sys.executable, DOCS / "generate_diagrams.py", place], check=True)  # noqa: S603 - our own
-        found |= {DOCS / "assets" / path.name: path.read_text() for path in Path(place).iterdir()}
+    for program, folder in FOLDERS.items():
+        with tempfile.TemporaryDirectory() as place:
+            subprocess.run([sys.executable, DOCS / program, place], check=True)  # noqa: S603 - our own
+            found |= {folder / path.name: path.read_text() for path in Path(place).iterdir()}
     return found
 
 

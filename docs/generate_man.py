@@ -16,17 +16,10 @@ import click
 
 from agentsd.cli.framework import LazyGroup
 from agentsd.cli.main import cli
-from agentsd.errors import ExitCode
 
-CODES = {
-    ExitCode.OK: "It worked.",
-    ExitCode.ERROR: "Something failed; also: a job that was waited for failed, or a check found errors.",
-    ExitCode.USAGE: "Wrong usage or invalid input.",
-    ExitCode.NOT_FOUND: "Nothing has that id.",
-    ExitCode.CONFLICT: "A conflict, or the thing is in the wrong state for this.",
-    ExitCode.TIMED_OUT: "The wait's own limit passed, or the job ran out of time.",
-    ExitCode.CANCELLED: "The job was cancelled, or Ctrl-C was pressed.",
-}
+sys.path.insert(0, str(Path(__file__).parent))
+from generate_tables import CODES
+
 VARIABLES = {
     "AGENTS_STATE_DIR": "The state directory, an absolute path.",
     "AGENTS_CONFIG": "The configuration file.",

@@ -6,6 +6,9 @@ from agentsd.model import JSON
 from agentsd.store.keys import KEYS
 from agentsd.store.units import format_bytes, format_seconds
 
+_SIZES = ("async.log_limit", "async.memory_limit")
+"""Keys whose whole numbers are bytes."""
+
 
 def as_json(value: JSON) -> JSON:
     """A value as JSON: a tuple is a list, a span is seconds, a size is bytes."""
@@ -20,7 +23,7 @@ def as_text(name: str, value: JSON) -> str:
         return "[" + ", ".join(value) + "]"  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(KEYS[name].default, float):
         return format_seconds(value)
-    return format_bytes(value) if name.endswith("_limit") else str(value)
+    return format_bytes(value) if name in _SIZES else str(value)
 
 
 _EFFECTS = {

@@ -9,7 +9,18 @@ import pytest
 from support.agents import Agents
 from support.home import Home
 
-from agentsd.store.keys import KEYS
+from agentsd.cli.config.shown import as_text
+from agentsd.model import JSON
+from agentsd.store.keys import KEYS, Key
+
+OTHERS: dict[str, tuple[JSON, ...]] = {
+    "async.open_files_limit": (1024, 65_536),
+    "async.memory_limit": (2**30,),
+    "async.job_timeout": (0.25, 90.0),
+    "async.preload": (("json", "my.phases"),),
+    "async.enabled": (True,),
+}
+"""Values beside the defaults, where there may be more than one unit."""
 
 
 @pytest.fixture
@@ -98,3 +109,10 @@ def test_the_path_is_shown_whether_or_not_there_is_a_file(agents: Agents, file: 
     """So that an editor can be given it."""
     assert agents("config", "path").out == f"{file}\n"
     assert agents.ask("config", "path") == {"path": str(file), "exists": False}
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_what_people_see_can_be_set_again(key: Key) -> None:
+    """Whatever unit it is shown with, it is one that the key takes, and the same value."""
+    for value in (key.default, *OTHERS.get(key.name, ())):
+        assert value == key.parse(as_text(key.name, value)), as_text(key.name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib.util
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import agentsd.errors
 from agentsd.cli.main import cli
+from agentsd.cli.worker.events import EVENTS
 from agentsd.errors import ExitCode
 from agentsd.model import Reason
 from agentsd.plans.file import PLAN_SHAPE, STEP_SHAPE
@@ -42,6 +44,13 @@ def commands(
 
 
 COMMANDS = dict(commands())
+
+
+SILENT = {"agents completion", "agents top"}
+"""Commands that are for a shell or a terminal only."""
+ROOMS = ("cli", "plans", "store", "supervisor", "workers", "src")
+INTERNAL_VARIABLES = {"AGENTS_ASYNC", "AGENTS_COMPLETE", "AGENTS_SANDBOX_", "AGENTS_SPAWNER_FD"}
+"""What one part of agentsd tells another."""
 
 
 def table(page: Path) -> dict[str, list[str]]:
@@ -79,12 +88,68 @@ def test_every_key_is_documented_with_its_default(page: str) -> None:
         assert in_force == (key.parse(shown) if shown != "[]" else ()), key.name
 
 
-def test_every_exit_code_is_documented() -> None:
-    """One table has them all."""
-    text = (REFERENCE / "exit_codes.md").read_text()
-    codes = {int(number) for number in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+@pytest.mark.parametrize("page", ["docs/reference/exit_codes.md", "man/agents.1"])
+def test_every_exit_code_is_documented(page: str) -> None:
+    """In a table of the reference, and in the manual."""
+    text = (PROJECT / page).read_text()
+    codes = {int(number) for number in re.findall(r"^(?:\| |\\fB)(\d+)(?: \||\\fR)", text, re.MULTILINE)}
 
     assert {int(code) for code in ExitCode} == codes
+
+
+@pytest.mark.parametrize("page", ["cli.md", "man"])
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_option_is_documented_where_its_command_is(words: str, page: str) -> None:
+    """By every name that it has; those of all commands, in the introduction."""
+    section = section_of(words) if page == "cli.md" else manual_of(words)
+    options = [each for each in COMMANDS[words].params if isinstance(each, click.Option) and not each.hidden]
+    names = {name for each in options for name in (*each.opts, *each.secondary_opts)}
+    if page == "cli.md":
+        names -= {"--help", "-h", "--format"}
+        assert "`--format " in (REFERENCE / "cli.md").read_text().partition("\n## ")[0]
+
+    assert [name for name in sorted(names) if not re.search(rf"(?<![\w-]){name}(?![\w-])", section)] == []
+
+
+def section_of(words: str) -> str:
+    """What the reference says of one command."""
+    return (REFERENCE / "cli.md").read_text().partition(f"## `{words}`\n")[2].partition("\n## ")[0]
+
+
+def manual_of(words: str) -> str:
+    """What the manual says of one command."""
+    pages = "".join(path.read_text() for path in sorted((PROJECT / "man").iterdir())).replace("\\-", "-")
+    section = pages.partition(f".SH {words.upper()}\n")[2].partition("\n.SH ")[0]
+    return re.sub(r"\\f[BIR]", " ", section)
+
+
+def test_every_event_is_documented() -> None:
+    """Each with its level; the page has no event that there is not."""
+    rows = table(REFERENCE / "events.md")
+
+    assert {name: event.level for name, event in EVENTS.items()} == {
+        name: cells[0] for name, cells in rows.items()
+    }
+
+
+def test_the_data_of_every_command_is_documented() -> None:
+    """Each command has a row in the page of the JSON output, and a schema."""
+    text = (REFERENCE / "json.md").read_text()
+    schema = json.loads((REFERENCE / "agents.schema.json").read_text())
+    talking = [words.removeprefix("agents ") for words in COMMANDS if words not in SILENT]
+
+    assert [words for words in talking if f"| `agents {words}` |" not in text] == []
+    assert [words for words in talking if words not in schema["$defs"]] == []
+
+
+def test_every_variable_is_documented() -> None:
+    """Each that the code names, with its own name or as that of a key."""
+    sources = [path for room in ROOMS for path in (PROJECT / room).rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r"\bAGENTS_[A-Z_]*[A-Z]\b", path.read_text())}
+    text = (REFERENCE / "config.md").read_text()
+    known = {key.variable for key in KEYS.values()} | INTERNAL_VARIABLES
+
+    assert [name for name in sorted(named - known) if f"`{name}`" not in text] == []
 
 
 def test_every_reason_is_documented() -> None:
