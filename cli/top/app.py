@@ -136,13 +136,16 @@ class Top(App[None]):
         self._workers_box.update(text)
 
     def _draw_jobs(self, chosen: str | None) -> None:
-        """All rows anew; the cursor stays on its job, wherever that is now."""
+        """All rows anew; the cursor stays on its job, wherever that is now.
+
+        At the top it stays at the top, on what runs: with its job's end it would leave for the far end of the list.
+        """
         table = self._jobs_box
         where = table.cursor_row
         table.clear()
         for number, job in enumerate(self.seen.jobs):
             table.add_row(*self._cells(job))
-            if job.job_id == chosen:
+            if where and job.job_id == chosen:
                 where = number
         table.move_cursor(row=min(where, max(0, len(self.seen.jobs) - 1)))
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
 
 ACTIVE, ENDED = 200, 30
-"""Jobs that are shown at most: of those that run or wait, and of those that have ended."""
-_ORDER = {"running": 0, "queued": 1}
+"""Jobs that are shown at most: of those that run, as many of those that wait, and of those that have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,16 @@ class Snapshot:
 
 def look(client: Client, before: Snapshot) -> Snapshot:
     """Read everything anew."""
-    active = walk_jobs(client.db, JobFilter(statuses=("queued", "running")), limit=ACTIVE)
-    ended = walk_jobs(client.db, JobFilter(statuses=("succeeded", "failed", "cancelled")), limit=ENDED)
-    found = sorted([*active, *ended], key=lambda job: _ORDER.get(job.status, 2))
+    # Each state has a question of its own: the newest of a full queue would leave no room for what runs.
+    ended = ("succeeded", "failed", "cancelled")
+    asked: tuple[tuple[tuple[str, ...], int], ...] = (
+        (("running",), ACTIVE), (("queued",), ACTIVE), (ended, ENDED)
+    )  # fmt: skip
+    found = [
+        job
+        for statuses, most in asked
+        for job in walk_jobs(client.db, JobFilter(statuses=statuses), limit=most)
+    ]
     workers = seen_workers(client)
     running = [job for job in found if job.status == "running"]
     processes = list_processes([row for row, _ in workers], running)

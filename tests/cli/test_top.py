@@ -19,6 +19,7 @@ from support.terminal import Terminal
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
+from agentsd.cli.top import snapshot
 from agentsd.cli.top.app import Sure, Top
 
 Script = Callable[[Top, "Pilot[None]"], Awaitable[None]]
@@ -79,6 +80,27 @@ def test_it_shows_workers_jobs_processes_and_output(agents: Agents, home: Home, 
             client.cancel(running)
         await until(lambda: rows(app)[1][2] == "cancelled", pilot, "the end of the first job")
         assert app.chosen().job_id == queued  # pyright: ignore[reportOptionalMemberAccess]
+
+    run(home, script)
+
+
+def test_a_full_queue_hides_nothing_that_runs(
+    agents: Agents, home: Home, worker: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs is older than what waits; and the cursor at the top does not follow a job to the end of the list."""
+    monkeypatch.setattr(snapshot, "ACTIVE", 3)
+    running = [agents.enqueue("tree", {"seconds": 600}), agents.enqueue("tree", {"seconds": 600})]
+    for job in running:
+        eventually(lambda job=job: agents.ask("job", "show", job)["progress"], 20, "all of the tree runs")
+    waiting = [agents("job", "enqueue", "noop", "--hold").out.strip() for _ in range(5)]
+
+    async def script(app: Top, pilot: Pilot[None]) -> None:
+        ids = [*reversed(running), *reversed(waiting[2:])]
+        assert [row[0] for row in rows(app)] == ["…" + job[-8:] for job in ids]
+        with home.connect() as client:
+            client.cancel(running[1])
+        await until(lambda: rows(app)[-1][2] == "cancelled", pilot, "the end of the newest")
+        assert app.chosen().job_id == running[0]  # pyright: ignore[reportOptionalMemberAccess]
 
     run(home, script)
 
