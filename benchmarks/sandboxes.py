@@ -17,7 +17,7 @@ from pathlib import Path
 from agentsd.plans import lifecycle
 from agentsd.plans.lock import repository_lock
 from agentsd.plans.repository import Repository, open_repository
-from agentsd.plans.sandbox import Request
+from agentsd.plans.sandbox import SandboxRequest
 
 FILES, REFS, TIMES = 2000, 0, 10
 
@@ -61,7 +61,7 @@ def _measure(repository: Repository, state: Path, strategy: str, number: int) ->
     """Seconds to make a sandbox on the clock and of CPU, and to remove it."""
     start, cpu = time.perf_counter(), _cpu()
     with repository_lock(repository, state):
-        request = Request(plan_id=f"{strategy}{number}", job_id="J", strategy=strategy)
+        request = SandboxRequest(plan_id=f"{strategy}{number}", job_id="J", strategy=strategy)
         box = lifecycle.create(repository, state, request)
     made, used = time.perf_counter(), _cpu() - cpu
     with repository_lock(repository, state):

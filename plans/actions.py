@@ -37,11 +37,12 @@ _CPU_GRACE = 5
 """Seconds of CPU between SIGXCPU, which a program may handle, and SIGKILL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
     """Where and how a step runs. *env* is its whole environment, *log* takes its output."""
 
     root: Path
+    in_sandbox: bool
     env: Mapping[str, str]
     log: Path
     limits: Limits
@@ -56,32 +57,34 @@ class Outcome:
     survivors: int = 0
 
 
-def perform(run: RunTool, step: Step, place: Place) -> Outcome:
+def perform(run: RunTool, step: Step, context: StepContext) -> Outcome:
     """Carry out *step* once; *run* runs its tool.
 
     Only cancellation raises (JobCancelled); whatever else goes wrong is an outcome.
     """
+    if context.in_sandbox and context.root.is_symlink():
+        return _refuse(context, f"could not run: the sandbox {context.root} was replaced by a symbolic link")
     try:
-        folder = _inside(place.root, place.root / (step.working_directory or "."))
+        folder = _inside(context.root, context.root / (step.working_directory or "."))
         if not folder.is_dir():
-            return _refuse(place, f"has no working directory: {step.working_directory} is not there")
+            return _refuse(context, f"has no working directory: {step.working_directory} is not there")
         if isinstance(step.action, WriteAction):
-            return _write(step.action, folder, place)
-        argv, env = _command(step.action, place)
+            return _write(step.action, folder, context)
+        argv, env = _command(step.action, context)
         result = run(
-            _limited(argv, place.limits), cwd=folder, env=env, timeout=step.timeout, output=place.log
+            _limited(argv, context.limits), cwd=folder, env=env, timeout=step.timeout, output=context.log
         )
     except OSError as error:
-        return _refuse(place, f"could not run: {error}")
+        return _refuse(context, f"could not run: {error}")
     return Outcome(_problem(result, step), result.exit_code, result.survivors)
 
 
-def _command(action: RunAction | PythonAction, place: Place) -> tuple[list[str], Mapping[str, str]]:
+def _command(action: RunAction | PythonAction, context: StepContext) -> tuple[list[str], Mapping[str, str]]:
     """The argument list of a tool and its whole environment."""
     if isinstance(action, RunAction):
-        return _shell(action, place.env.get("PATH")), place.env
+        return _shell(action, context.env.get("PATH")), context.env
     argv = [sys.executable, "-c", _CALL, action.target, json.dumps(dict(action.arguments))]
-    return argv, {**place.env, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return argv, {**context.env, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _shell(action: RunAction, path: str | None) -> list[str]:
@@ -116,11 +119,11 @@ def _problem(result: ToolResult, step: Step) -> str:
     return f"ended with exit code {result.exit_code}" if result.exit_code else ""
 
 
-def _write(action: WriteAction, folder: Path, place: Place) -> Outcome:
+def _write(action: WriteAction, folder: Path, context: StepContext) -> Outcome:
     target = folder / action.path
     if target.is_dir() and not target.is_symlink():
-        return _refuse(place, f"cannot write {action.path}: it is a folder")
-    _inside(place.root, target.parent)
+        return _refuse(context, f"cannot write {action.path}: it is a folder")
+    _inside(context.root, target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = None
     with suppress(FileNotFoundError):
@@ -128,7 +131,7 @@ def _write(action: WriteAction, folder: Path, place: Place) -> Outcome:
     write_durably(target, action.content.encode("utf-8", "surrogatepass"), mode=0o666)
     if mode is not None:
         target.chmod(mode)
-    _log(place, f"wrote {action.path}, {len(action.content)} characters")
+    _log(context, f"wrote {action.path}, {len(action.content)} characters")
     return Outcome()
 
 
@@ -140,12 +143,12 @@ def _inside(root: Path, path: Path) -> Path:
     return real
 
 
-def _refuse(place: Place, problem: str) -> Outcome:
-    _log(place, problem)
+def _refuse(context: StepContext, problem: str) -> Outcome:
+    _log(context, problem)
     return Outcome(problem)
 
 
-def _log(place: Place, text: str) -> None:
-    place.log.parent.mkdir(parents=True, exist_ok=True)
-    with place.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+def _log(context: StepContext, text: str) -> None:
+    context.log.parent.mkdir(parents=True, exist_ok=True)
+    with context.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text + "\n")

@@ -14,12 +14,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from agentsd.errors import AgentsError, ApplyConflictError, ConflictError, SandboxError
+from agentsd.errors import AgentsError, ApplyConflictError, ConflictError
 from agentsd.faults import reach
 from agentsd.model import JSON
-from agentsd.plans import changes, journal, lifecycle, originals, refs, sandbox, snapshot, standing, writes
+from agentsd.plans import (
+    capture,
+    changes,
+    conflicts,
+    journal,
+    originals,
+    refs,
+    sandbox,
+    snapshot,
+    standing,
+    writes,
+)
 from agentsd.plans.changes import Difference
-from agentsd.plans.execute import order_of
+from agentsd.plans.execute import assignment_of
 from agentsd.plans.frozen import FrozenPlan
 from agentsd.plans.git import shown
 from agentsd.plans.journal import Journal
@@ -27,6 +38,7 @@ from agentsd.plans.lock import repository_lock
 from agentsd.plans.merge import Merge, merge_into_project
 from agentsd.plans.ports import JobPort
 from agentsd.plans.repository import Repository, open_repository, refuse_unready
+from agentsd.plans.retire import captured_commit, retire
 from agentsd.plans.standing import Signature
 
 _TRIES = 5
@@ -34,7 +46,7 @@ _TELL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ApplyRequest:
     """What shall be applied: the change set of *result*, the JSON result of an execute job."""
 
     plan_id: str
@@ -42,6 +54,8 @@ class Wish:
     result: Mapping[str, JSON] | None
     onto_current: bool = False
     """Apply although another branch is checked out than when the plan was made."""
+    as_captured: bool = False
+    """Apply although the sandbox was edited since; those edits stay in it."""
 
 
 def apply(job: JobPort) -> JSON:
@@ -51,20 +65,25 @@ def apply(job: JobPort) -> JSON:
     was edited while files were written, and the next apply goes on. From the first write to the last, cancel and
     timeout wait.
     """
-    order = order_of(job)
+    assignment = assignment_of(job)
     payload = cast("Mapping[str, JSON]", job.payload or {})
-    onto_current = payload.get("onto_current") is True
-    wish = Wish(plan_id=order.plan_id, plan=order.plan, result=order.latest, onto_current=onto_current)
-    repository = _open(job.state_root, wish)
+    request = ApplyRequest(
+        plan_id=assignment.plan_id,
+        plan=assignment.plan,
+        result=assignment.latest,
+        onto_current=payload.get("onto_current") is True,
+        as_captured=payload.get("as_captured") is True,
+    )
+    repository = _open(job.state_root, request)
     job.progress({"doing": "merging"})
     with repository_lock(repository, job.state_root, token=job.token):
-        with _prepared(repository, job.state_root, wish) as prepared:
+        with _prepared(repository, job.state_root, request) as prepared:
             job.token.raise_if_set()
             prepared.writer.on_progress = _progress(job)
             with job.shield():
                 _write(repository, job.state_root, prepared)
         if job.options.get("sandbox_cleanup", "on_apply") != "manual":
-            _remove_sandboxes(repository, job.state_root, wish.plan_id)
+            _remove_sandboxes(repository, job.state_root, request.plan_id)
     operations = prepared.entry.operations
     print(
         f"{len(prepared.writer.operations)} files written"
@@ -77,20 +96,20 @@ def apply(job: JobPort) -> JSON:
     return _report(prepared, operations)
 
 
-def check(state_root: Path, wish: Wish) -> dict[str, JSON]:
+def check(state_root: Path, request: ApplyRequest) -> dict[str, JSON]:
     """What an apply would do now; writes no file. ApplyConflictError, ConflictError, SandboxError."""
-    repository = _open(state_root, wish)
+    repository = _open(state_root, request)
     with (
         repository_lock(repository, state_root),
-        _prepared(repository, state_root, wish) as prepared,
+        _prepared(repository, state_root, request) as prepared,
     ):
         return _report(prepared, prepared.writer.operations) | {"kind": "check"}
 
 
-def _open(state_root: Path, wish: Wish) -> Repository:
-    if wish.plan.sandbox == "none":
+def _open(state_root: Path, request: ApplyRequest) -> Repository:
+    if request.plan.sandbox == "none":
         raise ConflictError("The plan ran in the project itself (sandbox: none): there is nothing to apply.")
-    return open_repository(Path(wish.plan.project), state_root)
+    return open_repository(Path(request.plan.project), state_root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +123,22 @@ class Prepared:
 
 
 @contextmanager
-def _prepared(repository: Repository, state_root: Path, wish: Wish) -> Generator[Prepared]:
+def _prepared(repository: Repository, state_root: Path, request: ApplyRequest) -> Generator[Prepared]:
     """Everything up to the first write."""
     refuse_unready(repository)
-    _refuse_branch(repository, wish)
-    unfinished = journal.unfinished(state_root, wish.plan_id) is not None
-    begun = journal.of_result(state_root, wish.plan_id, (wish.result or {}).get("result"))
+    _refuse_branch(repository, request)
+    unfinished = journal.unfinished(state_root, request.plan_id) is not None
+    if not unfinished:
+        _refuse_edited(repository, state_root, request)
+    begun = journal.of_result(state_root, request.plan_id, (request.result or {}).get("result"))
     if begun:
         writes.sweep(repository.work_tree, begun.operations)
     with snapshot.scratch(state_root) as folder:
-        merge, seen = _settled_merge(repository, state_root, wish, begun)
+        merge, seen = _settled_merge(repository, state_root, request, begun)
         if problems := standing.obstacles(repository.work_tree, merge.operations):
             raise ApplyConflictError(problems)
         staged = writes.stage(repository.git, merge.after, merge.operations, folder)
-        entry = _entry(repository, wish, merge, staged)
+        entry = _entry(repository, request, merge, staged)
         if begun:
             entry = _continued(repository, begun, merge, entry)
         kept = originals.commit(repository.git, entry.originals or {}, begun.kept if begun else None, folder)
@@ -128,19 +149,35 @@ def _prepared(repository: Repository, state_root: Path, wish: Wish) -> Generator
         yield Prepared(replace(entry, kept=kept), writer, tuple(unkept), resumed=unfinished)
 
 
-def _refuse_branch(repository: Repository, wish: Wish) -> None:
+def _refuse_branch(repository: Repository, request: ApplyRequest) -> None:
     branch = repository.branch()
-    if branch != wish.plan.branch and not wish.onto_current:
-        made, now = (name or "a detached HEAD" for name in (wish.plan.branch, branch))
-        raise ApplyConflictError([("branch", f"the plan was made on {made}, checked out is {now}")])
+    if branch != request.plan.branch and not request.onto_current:
+        made, now = (name or "a detached HEAD" for name in (request.plan.branch, branch))
+        raise ApplyConflictError([(conflicts.BRANCH, f"the plan was made on {made}, checked out is {now}")])
+
+
+def _refuse_edited(repository: Repository, state_root: Path, request: ApplyRequest) -> None:
+    """Refuse a result whose sandbox was edited since it was captured.
+
+    Whoever corrects something in there by hand and then applies expects to get it. What is applied is what `diff`
+    shows, and afterwards the sandbox goes: a warning in a log of a background job would come too late.
+    """
+    if request.as_captured or request.result is None:
+        return
+    for box in sandbox.recorded(state_root, request.plan_id):
+        commit = captured_commit(repository, box) if box.complete and box.is_there else None
+        if commit is None or commit != request.result.get("result"):
+            continue
+        if edited := capture.edited_since(repository, state_root, box, commit):
+            raise ApplyConflictError([(conflicts.EDITED, shown(path)) for path in edited])
 
 
 def _settled_merge(
-    repository: Repository, state_root: Path, wish: Wish, begun: Journal | None
+    repository: Repository, state_root: Path, request: ApplyRequest, begun: Journal | None
 ) -> tuple[Merge, dict[str, Signature]]:
     """A merge with a project that did not change while it was made, and the files' signatures."""
     for _ in range(_TRIES):
-        merge = _merge(repository, state_root, wish, begun)
+        merge = _merge(repository, state_root, request, begun)
         seen = {each.path: standing.signature(repository.work_tree, each.path) for each in merge.operations}
         again = snapshot.of_project(repository, state_root, parents=[], message="agentsd: check")
         if repository.git.text("rev-parse", f"{merge.before}^{{tree}}") == again.tree:
@@ -148,13 +185,13 @@ def _settled_merge(
     raise ConflictError(f"{repository.work_tree} keeps changing. Apply when it has come to rest.")
 
 
-def _merge(repository: Repository, state_root: Path, wish: Wish, begun: Journal | None) -> Merge:
+def _merge(repository: Repository, state_root: Path, request: ApplyRequest, begun: Journal | None) -> Merge:
     git = repository.git
     if begun:
         merge = merge_into_project(repository, state_root, begun.before, begun.after, begun.operations)
     else:
-        base, result = _commits(wish)
-        if strays := changes.outside(git, base, result, wish.plan.paths):
+        base, result = _commits(request)
+        if strays := changes.outside(git, base, result, request.plan.paths):
             raise ApplyConflictError(changes.conflicts_outside(strays))
         merge = merge_into_project(repository, state_root, base, result)
     missing = [
@@ -165,20 +202,20 @@ def _merge(repository: Repository, state_root: Path, wish: Wish, begun: Journal 
     return replace(merge, operations=tuple(missing))
 
 
-def _commits(wish: Wish) -> tuple[str, str]:
-    if wish.result is None or wish.result.get("result") is None:
-        raise ConflictError(f"Plan {wish.plan_id} has no result to apply. Execute it first.")
-    return wish.result["base"], wish.result["result"]
+def _commits(request: ApplyRequest) -> tuple[str, str]:
+    if request.result is None or request.result.get("result") is None:
+        raise ConflictError(f"Plan {request.plan_id} has no result to apply. Execute it first.")
+    return request.result["base"], request.result["result"]
 
 
-def _entry(repository: Repository, wish: Wish, merge: Merge, staged: Path) -> Journal:
+def _entry(repository: Repository, request: ApplyRequest, merge: Merge, staged: Path) -> Journal:
     """The journal of an apply that begins now."""
     root, git = repository.work_tree, repository.git
     new = [each.path for each in merge.operations if each.new and not (staged / each.path).is_symlink()]
     return Journal(
-        plan_id=wish.plan_id,
+        plan_id=request.plan_id,
         project=str(root),
-        result=_commits(wish)[1],
+        result=_commits(request)[1],
         before=merge.before,
         after=merge.after,
         operations=merge.operations,
@@ -259,8 +296,8 @@ def _remove_sandboxes(repository: Repository, state_root: Path, plan_id: str) ->
     """Remove what the plan has no use for any more. What resists stays and is said; the apply has succeeded."""
     for box in sandbox.recorded(state_root, plan_id):
         try:
-            lifecycle.remove(repository, box)
-        except SandboxError as error:
+            retire(repository, state_root, box)
+        except AgentsError as error:
             print(str(error), flush=True)
 
 

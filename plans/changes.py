@@ -5,19 +5,22 @@ Nothing here looks at the sandbox, so it works after the sandbox is gone.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentsd.model import JSON
-from agentsd.plans.git import Git, shown
+from agentsd.plans import conflicts
+from agentsd.plans.git import Git, nul_separated, shown
 from agentsd.plans.repository import open_repository
 
 GITLINK = "160000"
 """The mode of an entry that is another repository's commit, not content."""
 LINK = "120000"
 """The mode of a symbolic link."""
+PLAIN_FILE = "100644"
 EXECUTABLE = "100755"
 _NULL_MODE = "000000"
 
@@ -127,6 +130,19 @@ def entries(git: Git, commit: str) -> dict[str, Entry]:
     return listed
 
 
+def set_entries(git: Git, wanted: Mapping[str, Entry | None]) -> None:
+    """Put *wanted* into the index of *git*, whatever is in the way there; None takes a path out."""
+    gone = nul_separated(path for path, entry in wanted.items() if entry is None)
+    if gone:
+        git.call("update-index", "--force-remove", "-z", "--stdin", stdin=gone)
+    lines = [
+        f"{entry.mode} {entry.oid}\t".encode() + os.fsencode(path) + b"\0"
+        for path, entry in wanted.items()
+        if entry
+    ]
+    git.call("update-index", "--add", "--replace", "-z", "--index-info", stdin=b"".join(lines))
+
+
 def outside(git: Git, base: str, result: str, places: Iterable[str]) -> list[str]:
     """The changed paths that no pattern of *places* covers; none if there are no patterns."""
     excluded = [f":(exclude,glob){place}" for place in places]
@@ -154,4 +170,4 @@ def diff_text(
 
 def conflicts_outside(paths: Sequence[str]) -> list[tuple[str, str]]:
     """The conflicts that changes outside a plan's ``paths`` are."""
-    return [("outside the plan's paths", shown(path)) for path in paths]
+    return [(conflicts.OUTSIDE, shown(path)) for path in paths]

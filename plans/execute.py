@@ -15,12 +15,12 @@ from agentsd.plans.git import shown
 from agentsd.plans.lock import repository_lock
 from agentsd.plans.ports import JobPort
 from agentsd.plans.repository import Repository, open_repository
-from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.sandbox import Sandbox, SandboxRequest
 from agentsd.plans.steps import StepRunner
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Assignment:
     """The plan that a job works on."""
 
     plan_id: str
@@ -29,12 +29,12 @@ class Order:
     """The result of the latest execute that succeeded."""
 
 
-def order_of(job: JobPort) -> Order:
+def assignment_of(job: JobPort) -> Assignment:
     """The plan of *job*. BadPayloadError if it has none that can be read."""
     if job.plan is None:
         raise BadPayloadError("This phase works on a plan, and the job names none.")
     latest: Mapping[str, JSON] | None = job.plan.get("latest")
-    return Order(
+    return Assignment(
         plan_id=job.plan["plan_id"],
         plan=FrozenPlan.from_json(job.plan["frozen"]),
         latest=latest["result"] if latest else None,
@@ -47,12 +47,12 @@ def execute(job: JobPort) -> JSON:
     StepFailedError if a step failed, JobCancelled if the job was cancelled or timed out; both carry the partial
     change set. SandboxError or GitError if there is no sandbox or it cannot be captured.
     """
-    order = order_of(job)
-    if order.plan.sandbox == "none":
-        return _in_place(job, order)
-    repository = open_repository(Path(order.plan.project), job.state_root)
-    box = _make_sandbox(job, order, repository)
-    runner = StepRunner(job, order.plan, box.path, order.plan_id)
+    assignment = assignment_of(job)
+    if assignment.plan.sandbox == "none":
+        return _in_place(job, assignment)
+    repository = open_repository(Path(assignment.plan.project), job.state_root)
+    box = _make_sandbox(job, assignment, repository)
+    runner = StepRunner(job, assignment.plan, box.path, assignment.plan_id)
     try:
         runner.run()
     except (JobCancelled, StepFailedError) as error:
@@ -61,45 +61,26 @@ def execute(job: JobPort) -> JSON:
     return _keep_result(job, repository, box, runner)
 
 
-def _in_place(job: JobPort, order: Order) -> JSON:
+def _in_place(job: JobPort, assignment: Assignment) -> JSON:
     """Run in the project itself: there is nothing to capture and nothing to apply."""
-    project = Path(order.plan.project)
+    project = Path(assignment.plan.project)
     if not project.is_dir():
         raise SandboxError(f"The project {project} is not there any more.")
-    runner = StepRunner(job, order.plan, project, order.plan_id)
+    runner = StepRunner(job, assignment.plan, project, assignment.plan_id)
     try:
         runner.run()
     except (JobCancelled, StepFailedError) as error:
-        error.result = _nothing(runner, "partial")
+        error.result = result_json("partial", runner.states)
         raise
-    return _nothing(runner, "result")
+    return result_json("result", runner.states)
 
 
-def _nothing(runner: StepRunner, kind: str) -> dict[str, JSON]:
-    return {
-        "kind": kind,
-        "base": None,
-        "result": None,
-        "ref": None,
-        "files": [],
-        "insertions": 0,
-        "deletions": 0,
-        "empty": True,
-        "strategy": "none",
-        "sandbox": None,
-        "sandbox_kept": False,
-        "ignored": 0,
-        "refused": [],
-        "steps": runner.states,
-    }
-
-
-def _make_sandbox(job: JobPort, order: Order, repository: Repository) -> Sandbox:
-    request = Request(
-        plan_id=order.plan_id,
+def _make_sandbox(job: JobPort, assignment: Assignment, repository: Repository) -> Sandbox:
+    request = SandboxRequest(
+        plan_id=assignment.plan_id,
         job_id=job.job.job_id,
-        strategy=order.plan.sandbox,
-        include=order.plan.include,
+        strategy=assignment.plan.sandbox,
+        include=assignment.plan.include,
         base=job.options.get("sandbox_base", "worktree"),
     )
     with repository_lock(repository, job.state_root, token=job.token):
@@ -112,10 +93,10 @@ def _make_sandbox(job: JobPort, order: Order, repository: Repository) -> Sandbox
 
 
 def _keep_result(job: JobPort, repository: Repository, box: Sandbox, runner: StepRunner) -> JSON:
-    """Capture a plan that succeeded. What would be lost in a nested repository or submodule fails the job."""
+    """Capture a plan that succeeded. What cannot be captured fails the job, by name."""
     captured, kept = _capture(job, repository, box)
     kind = "partial" if captured.refused else "result"
-    result = result_json(box, captured, kind=kind, steps=runner.states) | {"sandbox_kept": kept}
+    result = result_json(kind, runner.states, box, captured) | {"sandbox_kept": kept}
     if captured.refused:
         error = SandboxError(" ".join(_refusals(captured)))
         error.result = result
@@ -125,8 +106,8 @@ def _keep_result(job: JobPort, repository: Repository, box: Sandbox, runner: Ste
 
 def _refusals(captured: Captured) -> Iterator[str]:
     """Why the change set is not whole, and what to do about it."""
-    nested, submodules = (
-        ", ".join(shown(path) for path in paths) for paths in (captured.nested, captured.submodules)
+    nested, submodules, special = (
+        ", ".join(map(shown, paths)) for paths in (captured.nested, captured.submodules, captured.special)
     )
     if nested:
         yield (
@@ -138,6 +119,11 @@ def _refusals(captured: Captured) -> Iterator[str]:
             f"The plan changed submodules, whose content cannot be captured: {submodules}. "
             "Let a step undo that, or make the change with a plan in the submodule's own repository."
         )
+    if special:
+        yield (
+            f"The plan put pipes, sockets or devices in the place of files, which cannot be captured: {special}. "
+            "Let a step remove them."
+        )
 
 
 def _keep_partial(job: JobPort, repository: Repository, box: Sandbox, runner: StepRunner) -> JSON:
@@ -146,8 +132,8 @@ def _keep_partial(job: JobPort, repository: Repository, box: Sandbox, runner: St
         captured, kept = _capture(job, repository, box)
     except (AgentsError, OSError) as error:
         print(f"the partial change set could not be captured: {error}", flush=True)
-        return result_json(box, None, kind="partial", steps=runner.states) | {"capture_error": str(error)}
-    return result_json(box, captured, kind="partial", steps=runner.states) | {"sandbox_kept": kept}
+        return result_json("partial", runner.states, box) | {"capture_error": str(error)}
+    return result_json("partial", runner.states, box, captured) | {"sandbox_kept": kept}
 
 
 def _capture(job: JobPort, repository: Repository, box: Sandbox) -> tuple[Captured, bool]:

@@ -165,14 +165,14 @@ def load_plan(path: Path, project: Path) -> FrozenPlan:
     )
 
 
-def _locate(project: Path, sandbox: str | None) -> repository.Place:
+def _locate(project: Path, sandbox: str | None) -> repository.Location:
     """Where the project is. A plan without a sandbox needs no git to know. GitMissingError, SandboxError."""
     try:
         return repository.locate(project)
     except GitMissingError:
         if sandbox != "none":
             raise
-        return repository.Place(root=project.resolve(), in_git=False)
+        return repository.Location(root=project.resolve(), in_git=False)
 
 
 def json_schema() -> dict[str, JSON]:

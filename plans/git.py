@@ -139,13 +139,13 @@ class Git:
         return self.call(*args, stdin=stdin).stdout
 
     def text(self, *args: str, stdin: bytes = b"") -> str:
-        """The standard output of ``git *args*``, stripped; right for oids and paths of ours."""
-        return os.fsdecode(self.bytes(*args, stdin=stdin)).rstrip("\n")
+        """The standard output of ``git *args*`` without its last line end; right for oids and paths of ours."""
+        return os.fsdecode(self.bytes(*args, stdin=stdin)).removesuffix("\n")
 
     def maybe(self, *args: str) -> str | None:
         """As :meth:`text`, but None if git ends with an error."""
         done = self.call(*args, ok=range(256))
-        return None if done.returncode else os.fsdecode(done.stdout).rstrip("\n")
+        return None if done.returncode else os.fsdecode(done.stdout).removesuffix("\n")
 
     def paths(self, *args: str, stdin: bytes = b"") -> list[str]:
         """The NUL-separated paths on the standard output."""

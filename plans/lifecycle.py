@@ -11,11 +11,11 @@ from agentsd.faults import reach
 from agentsd.plans import refs, sandbox, snapshot, submodules
 from agentsd.plans.include import bring
 from agentsd.plans.repository import Repository, refuse_unready
-from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.sandbox import Sandbox, SandboxRequest
 from agentsd.plans.strategies import STRATEGIES
 
 
-def create(repository: Repository, state_root: Path, request: Request) -> Sandbox:
+def create(repository: Repository, state_root: Path, request: SandboxRequest) -> Sandbox:
     """Make a complete sandbox, or none. SandboxError, GitError; either way nothing half-made stays."""
     refuse_unready(repository)
     commit = _base_commit(repository, state_root, request)
@@ -50,7 +50,7 @@ def remove(repository: Repository, box: Sandbox) -> None:
         raise SandboxError(f"{box.root} could not be removed: {error}") from error
 
 
-def _base_commit(repository: Repository, state_root: Path, request: Request) -> str:
+def _base_commit(repository: Repository, state_root: Path, request: SandboxRequest) -> str:
     head = repository.head()
     if request.base == "head" and head is not None:
         return head

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentsd.errors import ApplyConflictError
-from agentsd.plans import snapshot
-from agentsd.plans.changes import Difference, differences, entries
+from agentsd.plans import conflicts, snapshot
+from agentsd.plans.changes import Difference, differences, entries, set_entries
 from agentsd.plans.git import Git, shown
 from agentsd.plans.repository import Repository
 
@@ -42,7 +41,7 @@ def merge_into_project(
     after = snapshot.commit(git, tree, [ours, theirs], "agentsd: after the apply")
     operations = tuple(differences(git, now.tree, tree))
     if links := [difference.path for difference in operations if difference.is_gitlink]:
-        raise ApplyConflictError([("nested repository", shown(path)) for path in links])
+        raise ApplyConflictError([(conflicts.NESTED, shown(path)) for path in links])
     return Merge(now.commit, ours, after, operations)
 
 
@@ -57,10 +56,7 @@ def _without(git: Git, commit: str, base: str, written: Sequence[Difference], st
     with snapshot.scratch(state_root) as folder:
         private = git.using(index=folder / "index")
         private.call("read-tree", commit)
-        removed = [f"0 {'0' * len(commit)}\t{each.path}" for each in ours if each.old is None]
-        restored = [f"{each.old.mode} {each.old.oid}\t{each.path}" for each in ours if each.old is not None]
-        lines = "".join(f"{line}\0" for line in removed + restored)
-        private.call("update-index", "-z", "--index-info", stdin=os.fsencode(lines))
+        set_entries(private, {each.path: each.old for each in ours})
         tree = private.text("write-tree")
     return snapshot.commit(git, tree, [base], "agentsd: the project without what was applied")
 

@@ -15,12 +15,11 @@ from typing import IO
 
 from agentsd.errors import GitError, ProjectWriteError
 from agentsd.plans import roundtrip, snapshot, standing
-from agentsd.plans.changes import LINK, Difference
+from agentsd.plans.changes import LINK, PLAIN_FILE, Difference, Entry, set_entries
 from agentsd.plans.git import Git, shown
 from agentsd.plans.standing import Permissions
 
 _CHUNK = 1 << 20
-_PLAIN_FILE = "100644"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,7 @@ def commit(git: Git, originals: Mapping[str, Original], before: str | None, fold
     if not blobs:
         return before
     private = git.using(index=folder / "originals-index")
-    lines = [f"{_PLAIN_FILE} {oid}\t".encode() + os.fsencode(path) + b"\0" for path, oid in blobs.items()]
-    private.call("update-index", "--add", "-z", "--index-info", stdin=b"".join(lines))
+    set_entries(private, {path: Entry(PLAIN_FILE, oid) for path, oid in blobs.items()})
     tree = private.text("write-tree")
     return snapshot.commit(
         git, tree, [before] if before else [], "agentsd: what an apply replaced, as it lay there"

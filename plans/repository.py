@@ -21,10 +21,11 @@ _UNFINISHED = {
     "CHERRY_PICK_HEAD": "a cherry-pick",
     "REVERT_HEAD": "a revert",
 }
+_PLACES = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Location:
     """Where a project is: its root, and the branch and commit checked out there, if any."""
 
     root: Path
@@ -68,12 +69,12 @@ class Repository:
         return self.git.maybe("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
 
 
-def locate(project: Path) -> Place:
+def locate(project: Path) -> Location:
     """Where *project* is. SandboxError if git refuses to say."""
     found = _discover(project)
     if found is None:
-        return Place(root=project.resolve(), in_git=False)
-    return Place(root=found.work_tree, in_git=True, branch=found.branch(), head=found.head())
+        return Location(root=project.resolve(), in_git=False)
+    return Location(root=found.work_tree, in_git=True, branch=found.branch(), head=found.head())
 
 
 def open_repository(project: Path, state_root: Path) -> Repository:
@@ -105,10 +106,13 @@ def refuse_unready(repository: Repository) -> None:
 
 def _discover(project: Path) -> Repository | None:
     git = Git(project)
-    done = git.call("rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", ok=range(256))
+    done = git.call("rev-parse", *_PLACES, ok=range(256))
     if done.returncode:
         return _explain(project, done.stderr.decode("utf-8", "replace"))
-    top, git_dir, common = (Path(os.fsdecode(line)) for line in done.stdout.splitlines())
+    lines = done.stdout.removesuffix(b"\n").split(b"\n")
+    if len(lines) != len(_PLACES):  # a path with a line end in it: then one at a time
+        lines = [git.bytes("rev-parse", place).removesuffix(b"\n") for place in _PLACES]
+    top, git_dir, common = (Path(os.fsdecode(line)) for line in lines)
     root = project.resolve()
     # A project that an enclosing repository ignores is not a part of it: think of a home under git.
     if root != top.resolve() and git.maybe("check-ignore", "--quiet", str(root)) is not None:

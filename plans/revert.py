@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentsd.errors import ApplyConflictError, ConflictError
 from agentsd.model import JSON
-from agentsd.plans import changes, journal, originals, snapshot, standing, writes
+from agentsd.plans import changes, conflicts, journal, originals, snapshot, standing, writes
 from agentsd.plans.changes import Difference, Entry
 from agentsd.plans.git import shown
 from agentsd.plans.journal import Journal
@@ -16,9 +16,6 @@ from agentsd.plans.lock import repository_lock
 from agentsd.plans.originals import Original
 from agentsd.plans.repository import Repository, open_repository
 from agentsd.plans.standing import Permissions, Signature
-
-CHANGED_SINCE = "changed since the apply"
-"""The kind of conflict that an edited file is for a revert."""
 
 
 def _nobody() -> None:
@@ -117,7 +114,7 @@ def _operations(repository: Repository, state_root: Path, entry: Journal) -> tup
         each.path for each in entry.operations if current[each.path] not in (each.old, each.new)
     }
     if changed:
-        raise ApplyConflictError([(CHANGED_SINCE, shown(path)) for path in sorted(changed)])
+        raise ApplyConflictError([(conflicts.CHANGED_SINCE, shown(path)) for path in sorted(changed)])
     return tuple(Difference(each.path, each.new, _what_stood(entry, each)) for each in new)
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
-import os
 import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from agentsd.plans.changes import Difference, differences
+from agentsd.plans.changes import Difference, Entry, differences, set_entries
 from agentsd.plans.git import Git, nul_separated
 
 _FILE = "100"
@@ -40,12 +39,11 @@ def settle(
     same = untouched(git, pristine, wanted, folder)
     if not same:
         return tree, found
-    lines = [
-        f"{each.new.mode} {each.old.oid}\t".encode() + os.fsencode(path) + b"\0"
-        for path, each in modified.items()
-        if path in same and each.old and each.new
-    ]
-    git.call("update-index", "-z", "--index-info", stdin=b"".join(lines))
+    back = {path: each for path, each in modified.items() if path in same}
+    set_entries(
+        git,
+        {path: Entry(each.new.mode, each.old.oid) for path, each in back.items() if each.old and each.new},
+    )
     tree = git.text("write-tree")
     return tree, differences(git, base, tree)
 

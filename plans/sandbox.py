@@ -58,6 +58,11 @@ class Sandbox:
         return Path(self.root)
 
     @property
+    def is_there(self) -> bool:
+        """Whether the folder exists. A link in its place is none of ours, wherever it leads."""
+        return self.path.is_dir() and not self.path.is_symlink()
+
+    @property
     def record(self) -> Path:
         """The file that describes this sandbox."""
         return self.path.with_name(self.path.name + _SUFFIX)
@@ -82,7 +87,7 @@ class Sandbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class SandboxRequest:
     """What a job asks for. *include* None means the project's own list; *base* is ``worktree`` or ``head``."""
 
     plan_id: str
@@ -92,7 +97,7 @@ class Request:
     base: str = "worktree"
 
 
-def planned(repository: Repository, state_root: Path, request: Request, base: str) -> Sandbox:
+def planned(repository: Repository, state_root: Path, request: SandboxRequest, base: str) -> Sandbox:
     """The sandbox that a job shall have, from the commit *base*. Nothing is made yet."""
     root = folder(state_root) / repository.ident / f"{request.plan_id}-{request.job_id}"
     if root.exists():
@@ -162,6 +167,8 @@ def _working_directories() -> Iterator[tuple[int, Path]]:
 
 def delete(box: Sandbox) -> None:
     """Delete the folder and then the record, so that a kill in between leaves the record."""
+    if box.path.is_symlink():
+        box.path.unlink()  # the link alone: it may lead to the project
     remove_tree(box.path)
     for index in box.path.parent.glob(f"{box.index.name}*"):
         index.unlink(missing_ok=True)

@@ -10,19 +10,33 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentsd.errors import GitError
 from agentsd.plans.durable import TEMPORARY_PATTERN
 from agentsd.plans.git import Git, nul_separated
 from agentsd.plans.repository import Repository
 from agentsd.plans.roundtrip import settle
+from agentsd.plans.standing import is_special
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A commit and its tree; *nested* are repositories inside the work tree, whose content is not in it."""
+    """A commit and its tree."""
 
     commit: str
     tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A tree of a work tree, and what of the work tree cannot be in it.
+
+    *nested* are repositories inside it, *special* are pipes, sockets and devices where files were; in the tree they
+    are still the files.
+    """
+
+    tree: str
     nested: tuple[str, ...] = ()
+    special: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -39,10 +53,10 @@ def of_project(repository: Repository, state_root: Path, *, parents: Sequence[st
     outside = _inside(repository.work_tree, state_root)
     with scratch(state_root) as folder:
         git = seeded(repository.git, repository.index, "HEAD", folder)
-        tree, nested = record(git, exclude=outside)
+        tree = record(git, exclude=outside).tree
         if not repository.private:
             tree, _ = settle(git, "HEAD", tree, folder)
-        made = Snapshot(commit(git, tree, parents, message), tree, nested)
+        made = Snapshot(commit(git, tree, parents, message), tree)
         if repository.private and git.index:
             # Nobody else writes this index: kept, it saves reading every file again the next time.
             shutil.copy2(git.index, repository.index)
@@ -83,25 +97,36 @@ def _look_again(git: Git, listed: bytes) -> None:
             git.call("update-index", f"--no-{mark}", "-z", "--stdin", stdin=nul_separated(there))
 
 
-def record(
-    git: Git, *, exclude: Iterable[str] = (), forget: Iterable[str] = ()
-) -> tuple[str, tuple[str, ...]]:
+def record(git: Git, *, exclude: Iterable[str] = (), forget: Iterable[str] = ()) -> Recorded:
     """Record the whole work tree of *git* in its (private) index.
 
-    Returns the tree, and the paths of repositories inside the work tree, whose content is not in it. *exclude* are
-    folders not to look at; *forget* are files to leave out.
+    *exclude* are folders not to look at; *forget* are files to leave out.
     """
     nested = tuple(path.rstrip("/") for path in _untracked(git) if path.endswith("/"))
     # To name what git ignores is an error for `git add`, even to leave it out.
     known = [
         path for path in exclude if git.call("check-ignore", "--quiet", "--", path, ok=(0, 1)).returncode
     ]
-    hidden = [f":(exclude,top,literal){path}" for path in (*nested, *known)]
-    # `--sparse`: a new file outside of a sparse checkout is as new as any other.
-    git.call("add", "--all", "--sparse", "--", ":/", f":(exclude,top,glob)**/{TEMPORARY_PATTERN}", *hidden)
+    special = _add_all(git, [*nested, *known])
     if left_out := nul_separated(forget):
         git.call("update-index", "--force-remove", "-z", "--stdin", stdin=left_out)
-    return git.text("write-tree"), nested
+    return Recorded(git.text("write-tree"), nested, special)
+
+
+def _add_all(git: Git, exclude: Sequence[str]) -> tuple[str, ...]:
+    """Add everything but *exclude*, and but for what git refuses to take in a file's place; return that. GitError."""
+    hidden = [f":(exclude,top,literal){path}" for path in exclude]
+    # `--sparse`: a new file outside of a sparse checkout is as new as any other.
+    words = ("add", "--all", "--sparse", "--", ":/", f":(exclude,top,glob)**/{TEMPORARY_PATTERN}", *hidden)
+    try:
+        git.call(*words)
+    except GitError:
+        special = tuple(path for path in git.paths("ls-files", "-z") if is_special(git.cwd / path))
+        if not special:
+            raise
+        git.call(*words, *(f":(exclude,top,literal){path}" for path in special))
+        return special
+    return ()
 
 
 def commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from agentsd.plans.changes import EXECUTABLE, LINK, Difference, Entry
+from agentsd.plans import conflicts
+from agentsd.plans.changes import EXECUTABLE, LINK, PLAIN_FILE, Difference, Entry
 from agentsd.plans.git import Git, shown
 
 Signature = tuple[int, ...] | None
@@ -62,6 +63,15 @@ def signature(root: Path, path: str) -> Signature:
     return (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
+def is_special(path: Path) -> bool:
+    """Whether a pipe, a socket or a device is at *path*."""
+    try:
+        form = stat.S_IFMT(path.lstat().st_mode)
+    except OSError:
+        return False
+    return form not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR)
+
+
 def missing_folders(root: Path, operations: Sequence[Difference]) -> tuple[str, ...]:
     """The folders that writing *operations* will make, outer ones first."""
     needed = {str(parent) for each in operations if each.new for parent in PurePosixPath(each.path).parents}
@@ -93,25 +103,29 @@ def obstacles(root: Path, operations: Sequence[Difference]) -> list[tuple[str, s
     deleted = {each.path for each in operations if each.new is None}
     found: list[tuple[str, str]] = []
     for each in operations:
-        if each.new is not None and (kind := _obstacle(root, each, deleted)):
+        if kind := _obstacle(root, each, deleted):
             found.append((kind, shown(each.path)))
     return found
 
 
 def _obstacle(root: Path, operation: Difference, deleted: set[str]) -> str:
+    if is_special(root / operation.path):
+        return conflicts.SPECIAL_FILE
+    if operation.new is None:
+        return ""
     for parent in reversed(PurePosixPath(operation.path).parents):
         place = root / parent
         if str(parent) in deleted or (place.is_dir() and not place.is_symlink()):
             continue
         if place.is_symlink():
-            return "symbolic link in the way"
+            return conflicts.LINK
         if place.exists():
-            return "ignored file in the way"
+            return conflicts.IGNORED_FILE
         break
     target = root / operation.path
     if target.is_dir() and not target.is_symlink():
-        return "" if _will_be_empty(root, target, deleted) else "folder in the way"
-    return "ignored file in the way" if operation.old is None and signature(root, operation.path) else ""
+        return "" if _will_be_empty(root, target, deleted) else conflicts.FOLDER
+    return conflicts.IGNORED_FILE if operation.old is None and signature(root, operation.path) else ""
 
 
 def _will_be_empty(root: Path, folder: Path, deleted: set[str]) -> bool:
@@ -131,6 +145,6 @@ def stands_already(git: Git, path: str, entry: Entry) -> bool:
     if not target.is_file():
         return False
     executable = bool(target.stat().st_mode & stat.S_IXUSR)
-    if entry.mode != (EXECUTABLE if executable else "100644"):
+    if entry.mode != (EXECUTABLE if executable else PLAIN_FILE):
         return False
     return git.text("hash-object", f"--path={path}", "--stdin", stdin=target.read_bytes()) == entry.oid

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from agentsd.errors import JobCancelled, StepFailedError
 from agentsd.model import JSON, utc_now
-from agentsd.plans.actions import Outcome, Place, perform
+from agentsd.plans.actions import StepContext, perform
 from agentsd.plans.conditions import Condition
 from agentsd.plans.frozen import FrozenPlan, Limits, Step
 from agentsd.plans.git import scrubbed
-from agentsd.plans.ports import JobPort
+from agentsd.plans.ports import JobPort, RunTool
 
 _TAIL_LINES = 20
 _TAIL_BYTES = 16 * 1024
@@ -62,33 +62,30 @@ class StepRunner:
             self._say(number, f"{step.name} (the job is to end)")
             self._change(number, state="running", started_at=utc_now(), attempt=1)
             try:
-                outcome = perform(self.job.run_last, step, self._place(number, step))
+                problem = self._perform(self.job.run_last, number, step)
             except JobCancelled:
                 self._change(number, state="cancelled", finished_at=utc_now())
                 return
-            self._end(number, step, outcome)
+            self._end(number, step, problem)
 
-    def _end(self, number: int, step: Step, outcome: Outcome) -> None:
-        self._change(number, exit_code=outcome.exit_code, survivors=outcome.survivors)
-        state = "failed" if outcome.problem else "succeeded"
-        self._change(number, state=state, finished_at=utc_now(), error=outcome.problem)
-        if outcome.problem:
-            self._report(number, step, outcome.problem)
+    def _end(self, number: int, step: Step, problem: str) -> None:
+        state = "failed" if problem else "succeeded"
+        self._change(number, state=state, finished_at=utc_now(), error=problem)
+        if problem:
+            self._report(number, step, problem)
 
     def _run_step(self, number: int, step: Step) -> None:
         self.job.token.raise_if_set()
         if not step.condition.holds(failed=bool(self.failure)):
             self._change(number, state="skipped")
             return
-        self._say(number, f"{step.name}")
+        self._say(number, step.name)
         try:
             problem = self._try_step(number, step)
         except JobCancelled:
             self._change(number, state="cancelled", finished_at=utc_now())
             raise
-        self._change(number, state="failed" if problem else "succeeded", finished_at=utc_now(), error=problem)
-        if problem:
-            self._report(number, step, problem)
+        self._end(number, step, problem)
 
     def _try_step(self, number: int, step: Step) -> str:
         """Run a step until it succeeds or its tries are used up; return what was wrong, or nothing."""
@@ -99,14 +96,18 @@ class StepRunner:
             self._change(number, state="running", started_at=started, attempt=attempt, error=problem)
             if attempt > 1:
                 self._say(number, f"{problem}; try {attempt} of {step.retries + 1}")
-            outcome = perform(self.job.run, step, self._place(number, step))
-            self._change(number, exit_code=outcome.exit_code, survivors=outcome.survivors)
-            problem = outcome.problem
+            problem = self._perform(self.job.run, number, step)
             if not problem:
                 break
         return problem
 
-    def _place(self, number: int, step: Step) -> Place:
+    def _perform(self, run: RunTool, number: int, step: Step) -> str:
+        """Carry a step out once; return what was wrong, or nothing. JobCancelled."""
+        outcome = perform(run, step, self._context(number, step))
+        self._change(number, exit_code=outcome.exit_code, survivors=outcome.survivors)
+        return outcome.problem
+
+    def _context(self, number: int, step: Step) -> StepContext:
         env = scrubbed(os.environ) | self._ceiling() | dict(self.plan.env) | dict(step.env)
         env |= {
             "AGENTS_PLAN_ID": self.plan_id,
@@ -114,14 +115,24 @@ class StepRunner:
             "AGENTS_STEP": step.id,
             "AGENTS_SANDBOX": str(self.root),
         }
-        return Place(self.root, env, log_path(self.job.log_dir, number), self._limits())
+        return StepContext(
+            root=self.root,
+            in_sandbox=self._in_sandbox,
+            env=env,
+            log=log_path(self.job.log_dir, number),
+            limits=self._limits(),
+        )
 
     def _ceiling(self) -> dict[str, str]:
         """Where git stops looking for a repository, should the sandbox have lost its own.
 
         Above it there may be one: of a home folder, or the project itself if the state directory is in there.
         """
-        return {} if self.plan.sandbox == "none" else {"GIT_CEILING_DIRECTORIES": str(self.root.parent)}
+        return {"GIT_CEILING_DIRECTORIES": str(self.root.parent)} if self._in_sandbox else {}
+
+    @property
+    def _in_sandbox(self) -> bool:
+        return self.plan.sandbox != "none"
 
     def _limits(self) -> Limits:
         """What the plan says, and the worker's configuration where it says nothing."""

@@ -17,7 +17,8 @@ from agentsd.model import JSON
 from agentsd.plans import capture, journal, lifecycle, refs, sandbox
 from agentsd.plans.git import Git, shown
 from agentsd.plans.lock import repository_lock
-from agentsd.plans.repository import Repository, open_repository
+from agentsd.plans.repository import open_repository
+from agentsd.plans.retire import captured_commit, retire
 from agentsd.plans.sandbox import Sandbox
 
 _SCRATCH_SECONDS = 24 * 3600
@@ -112,8 +113,13 @@ def _judge(box: Sandbox, facts: PlanFacts | None) -> Finding:
 
     if facts is not None and box.job_id in facts.active_jobs:
         return finding("active", "its job is queued or running", removable=False)
-    if not box.path.is_dir():
-        return finding("missing", "its folder was removed by hand", removable=True)
+    if not box.is_there:
+        what = (
+            "a link has taken the place of its folder"
+            if box.path.is_symlink()
+            else "its folder was removed by hand"
+        )
+        return finding("missing", what, removable=True)
     if not box.complete:
         return finding("incomplete", "its job was killed while it was made", removable=True)
     if facts is None:
@@ -168,14 +174,7 @@ def _remove_kept(state_root: Path, box: Sandbox) -> None:
         return
     repository = open_repository(project, state_root)
     with repository_lock(repository, state_root):
-        if box.complete and box.path.is_dir() and not is_captured(repository, box):
-            capture.capture(repository, state_root, box)
-        lifecycle.remove(repository, box)
-
-
-def is_captured(repository: Repository, box: Sandbox) -> bool:
-    """Whether the content of the sandbox is pinned in the repository."""
-    return refs.job_ref(box.plan_id, box.job_id, "result") in refs.listed(repository.git, box.plan_id)
+        retire(repository, state_root, box)
 
 
 def late_result(state_root: Path, plan_id: str, active_jobs: Iterable[str] = ()) -> dict[str, JSON] | None:
@@ -185,9 +184,9 @@ def late_result(state_root: Path, plan_id: str, active_jobs: Iterable[str] = ())
     """
     active = set(active_jobs)
     for box in reversed(sandbox.recorded(state_root, plan_id)):
-        if box.job_id in active or not box.complete or not box.path.is_dir():
+        if box.job_id in active or not box.complete or not box.is_there:
             continue
-        if is_captured(open_repository(Path(box.project), state_root), box):
+        if captured_commit(open_repository(Path(box.project), state_root), box):
             return None
         return capture.capture_late(state_root, box)
     return None

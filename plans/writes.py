@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from agentsd.errors import ConflictError, ProjectWriteError
 from agentsd.faults import reach
-from agentsd.plans.changes import Difference
+from agentsd.plans.changes import Difference, set_entries
 from agentsd.plans.durable import TEMPORARY_PATTERN, sync_files, sync_folders, temporary_beside
 from agentsd.plans.git import Git, nul_separated, shown
 from agentsd.plans.standing import Permissions, Signature, mode_after, signature
@@ -174,10 +174,9 @@ def stage(git: Git, commit: str, operations: Sequence[Difference], folder: Path)
     tree.mkdir()
     staging = git.using(work_tree=tree, index=folder / "staging-index")
     staging.call("read-tree", commit)
-    wanted = [(each.path, each.new) for each in operations if each.new is not None]
-    lines = [f"{new.mode} {new.oid}\t".encode() + os.fsencode(path) + b"\0" for path, new in wanted]
-    staging.call("update-index", "--add", "--replace", "-z", "--index-info", stdin=b"".join(lines))
-    names = nul_separated(path for path, _ in wanted)
+    wanted = {each.path: each.new for each in operations if each.new is not None}
+    set_entries(staging, wanted)
+    names = nul_separated(wanted)
     staging.call("checkout-index", "--force", "-z", "--stdin", stdin=names)
     return tree
 

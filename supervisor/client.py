@@ -114,7 +114,8 @@ class Client:
     ) -> AsyncJob:
         """Queue the execution or the apply of a plan and move the plan. Raises as :meth:`enqueue`.
 
-        *payload*: None, or a mapping; an apply takes ``onto_current``, see ``agents plan apply --onto-current``.
+        *payload*: None, or a mapping; an apply takes ``onto_current`` and ``as_captured``, see
+        ``agents plan apply --help``.
         """
         return self._enqueue_plan_once(plan_id, phase, _plan_data(payload), more)[0]
 
@@ -197,9 +198,12 @@ class Client:
 
     def live_workers(self) -> builtins.list[Worker]:
         """The supervisors that run, as far as can be known from here."""
-        from agentsd.supervisor.remnants import is_provably_dead  # noqa: PLC0415
+        registered = workers.list_workers(self.db)
+        if not registered:
+            return []
+        from agentsd.supervisor.remnants import is_provably_dead  # noqa: PLC0415 - it reads processes
 
-        return [worker for worker in workers.list_workers(self.db) if not is_provably_dead(worker)]
+        return [worker for worker in registered if not is_provably_dead(worker)]
 
     # -- waiting ------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import click
 from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import printable
 from agentsd.cli.plan.conflicts import what_next
-from agentsd.cli.plan.results import change_words, refuse_active
+from agentsd.cli.plan.results import change_words, refuse_active, unkept_words
 from agentsd.cli.plan.running import run_phase
 from agentsd.cli.session import find_plan, session
 from agentsd.cli.shapes import parsed
@@ -23,19 +23,23 @@ from agentsd.model import JSON, PLAN_STATES_BEFORE, Phase
 @click.option(
     "--onto-current", is_flag=True, help="Although another branch is checked out than when PLAN was created."
 )
-def command(plan: str, check: bool, onto_current: bool) -> ExitCode:
+@click.option(
+    "--as-captured", is_flag=True, help="Although its sandbox was edited since; those edits stay there."
+)
+def command(plan: str, check: bool, onto_current: bool, as_captured: bool) -> ExitCode:
     """Merge the changes of PLAN into the project: wholly or, if they conflict, not at all.
 
     Index, stash and HEAD stay as they are; so does what you have changed meanwhile. After a crash, apply
     again finishes it and revert undoes it. With async.enabled a worker does it, as with execute.
     """
     if check:
-        return _check(plan, onto_current=onto_current)
-    return run_phase(plan, Phase.APPLY, {"onto_current": True} if onto_current else None)
+        return _check(plan, onto_current=onto_current, as_captured=as_captured)
+    flags = {"onto_current": onto_current, "as_captured": as_captured}
+    return run_phase(plan, Phase.APPLY, {name: True for name, given in flags.items() if given} or None)
 
 
-def _check(ident: str, *, onto_current: bool) -> ExitCode:
-    from agentsd.plans.apply import Wish, check  # noqa: PLC0415 - knows git
+def _check(ident: str, *, onto_current: bool, as_captured: bool) -> ExitCode:
+    from agentsd.plans.apply import ApplyRequest, check  # noqa: PLC0415 - knows git
     from agentsd.plans.frozen import FrozenPlan  # noqa: PLC0415
     from agentsd.store import jobs, plans  # noqa: PLC0415 - loaded with the client
 
@@ -47,11 +51,12 @@ def _check(ident: str, *, onto_current: bool) -> ExitCode:
                 f"Plan {row.plan_id} is {row.state}: only one that is applying or ready can be applied."
             )
         latest = jobs.latest_result(client.db, row.plan_id)
-        wish = Wish(
+        wish = ApplyRequest(
             plan_id=row.plan_id,
             plan=FrozenPlan.from_json(parsed(row.frozen_json)),
             result=parsed(latest.result) if latest else None,
             onto_current=onto_current,
+            as_captured=as_captured,
         )
         try:
             report = check(client.state.root, wish)
@@ -65,4 +70,6 @@ def _check(ident: str, *, onto_current: bool) -> ExitCode:
 def _lines(report: Mapping[str, JSON]) -> Iterable[str]:
     for file in report["files"]:
         yield f"{file['status']:<9} {printable(file['path'])}"
+    if words := unkept_words(report):
+        yield words
     yield f"It fits: {change_words(report)} would be written."

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from agentsd.model import JSON
+from agentsd.plans.conflicts import BRANCH, EDITED, IN_THE_WAY, NESTED, OUTSIDE
 
-OUTSIDE = "outside the plan's paths"
-IN_THE_WAY = " in the way"
-NESTED = "nested repository"
-BRANCH = "branch"
+_NOT_OF_GIT = IN_THE_WAY | {BRANCH, EDITED, NESTED, OUTSIDE}
 
 
 def conflicts_of(result: JSON) -> list[tuple[str, str]]:
@@ -29,11 +27,14 @@ def what_next(plan_id: str, conflicts: Sequence[tuple[str, str]]) -> Iterable[st
     yield f"The change is still there: agents plan diff {plan_id}"
     if OUTSIDE in kinds:
         yield "The plan's `paths` do not allow it: correct them in its file, then create and execute it anew."
-    if any(kind.endswith(IN_THE_WAY) for kind in kinds):
+    if kinds & IN_THE_WAY:
         yield f"Move away what is in the way, then: agents plan apply {plan_id}"
     if BRANCH in kinds:
         yield f"Check that branch out, or apply it here: agents plan apply --onto-current {plan_id}"
-    if kinds - {OUTSIDE, NESTED, BRANCH} and not all(kind.endswith(IN_THE_WAY) for kind in kinds):
+    if EDITED in kinds:
+        yield f"What is applied is what `diff` shows. Without those edits: agents plan apply --as-captured {plan_id}"
+        yield "The sandbox then stays, so that you can take them from there; or undo them there and apply."
+    if kinds - _NOT_OF_GIT:
         yield f"To make it anew from the project as it is now: agents plan execute {plan_id}, then apply it."
         yield (
             "Or merge it by hand: commit what you have, then:"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from agentsd.cli.output import printable
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import count
 from agentsd.errors import ConflictError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
 
 ACTIVE = ("queued", "running")
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,15 @@ def refuse_active(client: Client, plan: PlanRow) -> None:
             f"Plan {plan.plan_id} has an active job: {job.job_id} ({job.phase}, {job.status})."
             f" Cancel it first: agents plan cancel {plan.plan_id}"
         )
+
+
+def unkept_words(report: Mapping[str, JSON]) -> str:
+    """What an apply takes away beyond the change that the plan made; empty if nothing."""
+    paths = report.get("unkept") or ()
+    if not paths:
+        return ""
+    named = ", ".join(map(printable, paths[:_NAMED])) + (", …" if len(paths) > _NAMED else "")
+    return f"Git keeps less than stood there (a filter, line ends): {named}. A revert brings it back."
 
 
 def change_words(result: Mapping[str, JSON]) -> str:

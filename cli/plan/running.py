@@ -66,7 +66,7 @@ def run_here(
 
 def _story(job: AsyncJob) -> Iterable[str]:
     """What a person wants to know of a run that has just ended; it goes to stderr."""
-    from agentsd.cli.plan.results import change_words  # noqa: PLC0415 - not needed when it is queued
+    from agentsd.cli.plan.results import change_words, unkept_words  # noqa: PLC0415 - not needed when it is queued
 
     yield from step_lines(progress_of(job))
     result = parsed(job.result)
@@ -80,6 +80,8 @@ def _story(job: AsyncJob) -> Iterable[str]:
         yield _executed(job, result)
     else:
         yield f"Applied in {took(job)}: {change_words(result) if result else 'nothing'}."
+        if result and (words := unkept_words(result)):
+            yield words
 
 
 def _executed(job: AsyncJob, result: object) -> str:

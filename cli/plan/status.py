@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 
 import click
 
@@ -17,13 +18,14 @@ from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, PlanRow, PlanState
 
 NEXT = {
-    PlanState.DRAFT: "agents plan execute {0}",
-    PlanState.READY: "agents plan diff {0}, then agents plan apply {0}",
-    PlanState.FAILED: "agents plan logs {0}, then agents plan retry {0}",
-    PlanState.CANCELLED: "agents plan retry {0}",
-    PlanState.APPLYING: "agents plan apply {0} finishes it, agents plan revert {0} undoes it",
-    PlanState.APPLIED: "agents plan revert {0} undoes it",
+    PlanState.DRAFT: ("execute {}",),
+    PlanState.READY: ("diff {}", "apply {}"),
+    PlanState.FAILED: ("logs {}", "retry {}"),
+    PlanState.CANCELLED: ("retry {}",),
+    PlanState.APPLYING: ("apply {}  finishes it", "revert {}  undoes it"),
+    PlanState.APPLIED: ("revert {}  undoes it",),
 }
+"""A command a line: with an id of 26 characters two of them do not fit beside each other."""
 
 
 @define(
@@ -55,4 +57,5 @@ def _lines(plan: PlanRow, job: AsyncJob | None) -> Iterable[str]:
     if words := source_words(plan):
         yield words
     if plan.state in NEXT and (job is None or job.status.is_terminal):
-        yield f"Next: {NEXT[plan.state].format(plan.plan_id)}"
+        for head, command in zip_longest(["Next:"], NEXT[plan.state], fillvalue=""):
+            yield f"{head:<5} agents plan {command.format(plan.plan_id)}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from agentsd.errors import AgentsError, JobCancelled
-from agentsd.plans.apply import Wish, apply
+from agentsd.plans.apply import ApplyRequest, apply
 from agentsd.plans.execute import execute
 from agentsd.plans.file import load_plan
 from agentsd.plans.frozen import FrozenPlan
@@ -250,9 +250,11 @@ class Lab:
         report: dict[str, JSON] = apply(self.job(plan, result, **more))
         return report
 
-    def wish(self, plan: FrozenPlan, result: Mapping[str, JSON] | None, plan_id: str = "PLAN") -> Wish:
+    def request(
+        self, plan: FrozenPlan, result: Mapping[str, JSON] | None, plan_id: str = "PLAN"
+    ) -> ApplyRequest:
         """What a dry run asks for."""
-        return Wish(plan_id=plan_id, plan=plan, result=result)
+        return ApplyRequest(plan_id=plan_id, plan=plan, result=result)
 
     def untouchables(self) -> dict[str, object]:
         """What no plan may ever change: index, HEAD, stash, refs outside ours, config."""

@@ -17,7 +17,7 @@ from agentsd.errors import ConfigError, GitError, InvalidInputError, NotFoundErr
 from agentsd.model import JSON, AsyncJobStatus
 from agentsd.plans.git import Git
 from agentsd.plans.repository import open_repository
-from agentsd.plans.sandbox import Request, planned
+from agentsd.plans.sandbox import SandboxRequest, planned
 from agentsd.plans.strategies import STRATEGIES
 from agentsd.store.keys import check_value
 
@@ -93,7 +93,9 @@ def test_a_worktree_is_registered_again_when_a_prune_was_in_between(
     """Up to the last try; then git's own words are the error."""
     repository = open_repository(project, home.state.root)
     head = repository.head() or ""
-    box = planned(repository, home.state.root, Request(plan_id="P", job_id="J", strategy="worktree"), head)
+    box = planned(
+        repository, home.state.root, SandboxRequest(plan_id="P", job_id="J", strategy="worktree"), head
+    )
     box.path.parent.mkdir(parents=True)
     real, tries = Git.call, list[str]()
 
@@ -118,7 +120,9 @@ def test_a_worktree_that_git_never_registers_is_gits_own_error(
     """After a few tries, and nothing is left of it."""
     repository = open_repository(project, home.state.root)
     head = repository.head() or ""
-    box = planned(repository, home.state.root, Request(plan_id="P", job_id="K", strategy="worktree"), head)
+    box = planned(
+        repository, home.state.root, SandboxRequest(plan_id="P", job_id="K", strategy="worktree"), head
+    )
     real = Git.call
 
     def fail(self: Git, *words: str, **more: object) -> object:

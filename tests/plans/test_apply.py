@@ -133,7 +133,7 @@ def test_a_check_writes_nothing(lab: Lab) -> None:
     plan, result = ready(lab)
     before = tree(lab)
 
-    report = check(lab.state, lab.wish(plan, result))
+    report = check(lab.state, lab.request(plan, result))
 
     assert (report["kind"], len(report["files"])) == ("check", 9)
     assert tree(lab) == before
@@ -154,7 +154,7 @@ def test_a_second_apply_of_the_same_result_writes_only_what_is_missing(lab: Lab)
     lab.apply(plan, result)
     (lab.project / "new1").unlink()
 
-    assert check(lab.state, lab.wish(plan, result))["files"] == [{"path": "new1", "status": "added"}]
+    assert check(lab.state, lab.request(plan, result))["files"] == [{"path": "new1", "status": "added"}]
     assert len(lab.apply(plan, result)["files"]) == 9
     assert lab.read("new1") == "1\n"
 

@@ -18,7 +18,7 @@ from support.plan_lab import Lab
 from agentsd.plans import capture, lifecycle, refs, sandbox, upkeep
 from agentsd.plans.lock import repository_lock
 from agentsd.plans.repository import Repository, open_repository
-from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.sandbox import Sandbox, SandboxRequest
 
 WITH_GIT = ["worktree", "clone"]
 AT_ONCE = {"sandbox_cleanup": "on_terminal"}
@@ -30,7 +30,7 @@ def opened(lab: Lab) -> Repository:
 
 
 def make(lab: Lab, strategy: str, plan_id: str = "P", base: str = "worktree") -> Sandbox:
-    request = Request(plan_id=plan_id, job_id="J", strategy=strategy, base=base)
+    request = SandboxRequest(plan_id=plan_id, job_id="J", strategy=strategy, base=base)
     return lifecycle.create(opened(lab), lab.state, request)
 
 
@@ -351,7 +351,7 @@ from pathlib import Path
 from agentsd.plans import capture, lifecycle, repository, sandbox
 project, state, strategy = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 repo = repository.open_repository(project, state)
-request = sandbox.Request(plan_id="P", job_id="J", strategy=strategy)
+request = sandbox.SandboxRequest(plan_id="P", job_id="J", strategy=strategy)
 box = lifecycle.create(repo, state, request)
 (box.path / "made").touch()
 print([each.path for each in capture.capture(repo, state, box).changes.files])
@@ -381,7 +381,7 @@ from pathlib import Path
 from agentsd.plans import lifecycle, repository, sandbox
 project, state, strategy = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 repo = repository.open_repository(project, state)
-lifecycle.create(repo, state, sandbox.Request(plan_id="P", job_id="J", strategy=strategy))
+lifecycle.create(repo, state, sandbox.SandboxRequest(plan_id="P", job_id="J", strategy=strategy))
 """
 
 
@@ -443,7 +443,7 @@ def test_a_kill_while_git_registers_a_worktree_leaves_nothing_unknown(lab: Lab) 
     box = sandbox.planned(
         opened(lab),
         lab.state,
-        Request(plan_id="P", job_id="J", strategy="worktree"),
+        SandboxRequest(plan_id="P", job_id="J", strategy="worktree"),
         lab.git("rev-parse", "HEAD"),
     )
     box.save()
@@ -464,7 +464,9 @@ def test_a_kill_while_git_registers_a_worktree_leaves_nothing_unknown(lab: Lab) 
 
 def test_an_entry_that_points_nowhere_yet_is_found_by_its_name(lab: Lab) -> None:
     before = everything(lab.project / ".git")
-    box = sandbox.planned(opened(lab), lab.state, Request(plan_id="P", job_id="J", strategy="worktree"), "x")
+    box = sandbox.planned(
+        opened(lab), lab.state, SandboxRequest(plan_id="P", job_id="J", strategy="worktree"), "x"
+    )
     box.save()
     admin = lab.project / ".git/worktrees" / box.path.name
     admin.mkdir(parents=True)

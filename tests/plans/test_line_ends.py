@@ -10,7 +10,7 @@ from support.plan_lab import Lab
 
 from agentsd.plans import capture, lifecycle, snapshot
 from agentsd.plans.repository import Repository, open_repository
-from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.sandbox import Sandbox, SandboxRequest
 
 EVERY = ["worktree", "clone", "copy"]
 
@@ -53,7 +53,7 @@ def odd(lab: Lab) -> Lab:
 @pytest.mark.parametrize("racy", [True, False])
 @pytest.mark.parametrize("strategy", EVERY)
 def test_what_nobody_touched_is_unchanged(odd: Lab, strategy: str, racy: bool) -> None:
-    request = Request(plan_id="P", job_id="J", strategy=strategy)
+    request = SandboxRequest(plan_id="P", job_id="J", strategy=strategy)
     box = lifecycle.create(opened(odd), odd.state, request)
     (box.path / "made").touch()
     age(box.index, racy, [each for each in box.path.iterdir() if each.is_file()])

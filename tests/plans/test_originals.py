@@ -138,7 +138,7 @@ def test_an_apply_says_what_of_a_file_git_does_not_keep(
     plan = lossy.shell("echo 'cell three' >> a.nb; echo d >> mixed.txt; echo x >> README; touch new")
     result = lossy.execute(plan)
 
-    assert check(lossy.state, lossy.wish(plan, result))["unkept"] == ["a.nb", "mixed.txt"]
+    assert check(lossy.state, lossy.request(plan, result))["unkept"] == ["a.nb", "mixed.txt"]
     assert lossy.apply(plan, result)["unkept"] == ["a.nb", "mixed.txt"]
 
     assert "a.nb, mixed.txt" in capsys.readouterr().out

@@ -13,17 +13,18 @@ import pytest
 from support.plan_lab import Lab, Token, result_of
 
 from agentsd.errors import GitError, GitMissingError, JobCancelled, SandboxError
-from agentsd.plans import capture, git, lifecycle, lock, refs, repository, sandbox, snapshot
+from agentsd.plans import capture, git, lifecycle, lock, refs, repository, sandbox, snapshot, upkeep
 from agentsd.plans.include import bring
 from agentsd.plans.lock import repository_lock
-from agentsd.plans.sandbox import Request, Sandbox
+from agentsd.plans.revert import revert
+from agentsd.plans.sandbox import Sandbox, SandboxRequest
 from agentsd.plans.strategies import STRATEGIES
 
 EVERY = ["worktree", "clone", "copy"]
 
 
 def make(lab: Lab, strategy: str, plan_id: str = "P", include: tuple[str, ...] | None = None) -> Sandbox:
-    request = Request(plan_id=plan_id, job_id="J", strategy=strategy, include=include)
+    request = SandboxRequest(plan_id=plan_id, job_id="J", strategy=strategy, include=include)
     return lifecycle.create(opened(lab), lab.state, request)
 
 
@@ -301,7 +302,9 @@ def test_a_half_made_sandbox_is_not_complete(lab: Lab, spoil: str, monkeypatch: 
 
 
 def test_an_incomplete_sandbox_is_never_captured(lab: Lab) -> None:
-    box = sandbox.planned(opened(lab), lab.state, Request(plan_id="P", job_id="J", strategy="copy"), "base")
+    box = sandbox.planned(
+        opened(lab), lab.state, SandboxRequest(plan_id="P", job_id="J", strategy="copy"), "base"
+    )
 
     with pytest.raises(SandboxError, match="was never complete"):
         capture.capture(opened(lab), lab.state, box)
@@ -541,3 +544,24 @@ def test_records_that_are_none_are_passed_over(lab: Lab) -> None:
     assert sandbox.recorded(lab.state) == [box]
     assert sandbox.recorded(lab.state, "other") == []
     assert sandbox.unrecorded(lab.state) == [box.record.parent / "stranger"]
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines", "ends so\n", "carriage\rreturn", "tab\tand \x1b[31mred", os.fsdecode(b"\xff")]
+)
+@pytest.mark.parametrize("strategy", EVERY)
+def test_a_project_may_be_called_anything(tmp_path: Path, state_root: Path, name: str, strategy: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    lab = Lab(folder, state_root)
+    lab.start_git()
+    lab.project = lab.project.rename(folder / f"project {name}")
+    plan = lab.shell("echo more >> README; git log >&2 || true", f"sandbox: {strategy}")
+    assert plan.project == str(lab.project)
+
+    lab.apply(plan, lab.execute(plan))
+    assert lab.read("README").endswith("more\n")
+    revert(state_root, "PLAN")
+    assert not lab.read("README").endswith("more\n")
+    upkeep.discard(state_root, "PLAN", lab.project)
+    assert lab.git("worktree", "list", "-z", "--porcelain").count("worktree ") == 1

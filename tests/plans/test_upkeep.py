@@ -17,13 +17,13 @@ from agentsd.plans.execute import execute
 from agentsd.plans.journal import Journal
 from agentsd.plans.lifecycle import create
 from agentsd.plans.repository import open_repository
-from agentsd.plans.sandbox import Request, Sandbox, recorded
+from agentsd.plans.sandbox import Sandbox, SandboxRequest, recorded
 from agentsd.plans.upkeep import PlanFacts
 
 
 def abandoned(lab: Lab, plan_id: str = "PLAN", job_id: str = "JOB") -> Sandbox:
     """A sandbox as a job leaves it that was killed while its steps ran."""
-    request = Request(plan_id=plan_id, job_id=job_id, strategy="worktree")
+    request = SandboxRequest(plan_id=plan_id, job_id=job_id, strategy="worktree")
     box = create(open_repository(lab.project, lab.state), lab.state, request)
     (box.path / "made").write_text("precious\n")
     return box
