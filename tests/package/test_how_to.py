@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.home import Home
 from support.operator import AGENTS
+from support.patience import eventually
 from support.supervisor import Supervisor
 
 from agentsd.plans.file import load_plan
@@ -176,3 +178,53 @@ def test_the_block_for_several_plans_in_ci_runs(reader: Reader) -> None:
     reader.home.environ["RUNNER_TEMP"] = str(reader.home.root)
 
     assert reader.shell(marked("how-to/ci.md")[1]).count("succeeded") >= 3
+
+
+@pytest.mark.slow
+def test_a_backup_while_running_and_its_restore_as_written(reader: Reader) -> None:
+    """The copy has what was acknowledged before; after the restore what ran is `worker_lost`, what waited is run."""
+    backup, restore, look = marked("how-to/backup.md")
+    supervisor = Supervisor(reader.home, "--max-workers", "2").start()
+    again = None
+    try:
+        with reader.home.connect() as client:
+            done = client.wait(client.enqueue("echo", payload="done").job_id, timeout=30)
+            running = client.enqueue("sleep", payload={"seconds": 600})
+            eventually(lambda: client.get(running.job_id).pid, 20, "the job runs")
+            waiting = [client.enqueue("noop", hold=True).job_id for _ in range(3)]
+            stop = threading.Event()
+            writer = threading.Thread(target=keep_writing, args=(reader.home, stop))
+            writer.start()
+            try:
+                reader.shell(backup)
+            finally:
+                stop.set()
+                writer.join()
+            late = client.enqueue("noop", hold=True).job_id
+            client.cancel(running.job_id)
+
+        reader.shell(restore)
+        assert supervisor.process.wait(20) == 0
+        said = reader.shell(look)
+        assert all(job in said for job in waiting)
+        assert late not in said
+
+        again = Supervisor(reader.home).start()
+        with reader.home.connect() as client:
+            assert client.get(done.job_id) == done
+            assert client.wait(running.job_id, timeout=30).reason == "worker_lost"
+            for job in waiting:
+                client.release(job)
+                assert client.wait(job, timeout=30).status == "succeeded"
+        reader.shell("agents diagnostics")
+    finally:
+        supervisor.end()
+        if again is not None:
+            again.end()
+
+
+def keep_writing(home: Home, stop: threading.Event) -> None:
+    """Queue jobs until told to stop, from a connection of its own."""
+    with home.connect() as client:
+        while not stop.is_set():
+            client.enqueue("noop", priority=-1)
