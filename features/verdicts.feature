@@ -6,7 +6,7 @@ Feature: Every end has a reason that a person understands
     Given a worker with 1 slot
     When the operator enqueues a job that is killed by signal 9
     Then within 5 seconds the job is failed because "signalled"
-    And explaining the job says "ended by SIGKILL (agentsd did not send it)"
+    And explaining the job says "ended by SIGKILL (agentsd did not send it: somebody on this machine did, or the kernel)"
     And explaining the job says "the last line before the crash"
 
   Scenario: A job that crashes in native code

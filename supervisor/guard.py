@@ -57,6 +57,8 @@ class SpawnerGuard:
         self._may_adopt_innocents = bool(self._innocent) or os.getpid() == 1
         self._exits: dict[int, int] = {}
         self._standstill = Standstill(STUCK_AFTER)
+        self._death: dict[str, JSON] = {}
+        """Which spawner died last, and of what."""
         self._stuck: dict[int, int] = {}
         """What KILL did not end after the death of a spawner: pid -> start ticks."""
         self._held: list[RunningJob] = []
@@ -143,6 +145,7 @@ class SpawnerGuard:
             return
         self._leave(left)
         reach("mourn.swept")
+        self._death = {"spawner_pid": self.spawner.pid, "spawner_end": self.spawner.how_it_ended()}
         self.spawner.forget()
         self._bury_jobs()
         if len(self._deaths) == MOST_DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN:
@@ -222,7 +225,9 @@ class SpawnerGuard:
 
     def _bury(self, running: RunningJob) -> None:
         code = self._exits.get(running.pid or 0)
-        facts: dict[str, JSON] = {"op": "ended", "cause": running.end_asked or "worker_lost", "stages": []}
+        facts: dict[str, JSON] = {
+            "op": "ended", "cause": running.end_asked or "worker_lost", "stages": [], **self._death,
+        }  # fmt: skip
         if code is not None and code >= 0:
             facts["exit_code"] = code
         self.fleet.ended(running, facts)

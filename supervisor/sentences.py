@@ -17,7 +17,7 @@ _SIGNALS = {
     "SIGILL": "a crash in native code that this processor does not know",
     "SIGABRT": "it gave itself up, as after a failed assertion in native code",
     "SIGSYS": "a system call that is forbidden here",
-    "SIGKILL": "agentsd did not send it",
+    "SIGKILL": "agentsd did not send it: somebody on this machine did, or the kernel",
     "SIGXCPU": "its CPU time was used up",
 }
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>.+)$')
@@ -32,11 +32,17 @@ def about_cause(running: RunningJob, facts: Mapping[str, Any], reason: Reason) -
         case Reason.TIMEOUT:
             return f"It ran longer than its timeout of {running.timeout:g} s{_how(facts)}"
         case Reason.INTERRUPTED:
-            return f"The worker was shut down before it was done{_how(facts)}"
+            return f"Its worker was shut down before the job was done{_how(facts)}"
         case Reason.OUTPUT_LIMIT:
             return "It wrote more output than async.log_limit allows."
         case _:
-            return "The spawner of its worker died, and the job with it."
+            return _lost(facts)
+
+
+def _lost(facts: Mapping[str, Any]) -> str:
+    if "spawner_pid" not in facts:
+        return "Its worker could not go on and ended it; the worker's log says why."
+    return f"The spawner of its worker (pid {facts['spawner_pid']}, {facts['spawner_end']}) died, and the job with it."
 
 
 def _cancelled(running: RunningJob) -> str:

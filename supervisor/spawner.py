@@ -52,6 +52,7 @@ class SpawnerProcess:
         self._pings = 0
         self._unanswered_since: float | None = None
         self._nudged = False
+        self._hung = False
 
     # -- orders ------------------------------------------------------------------------------------
 
@@ -77,6 +78,7 @@ class SpawnerProcess:
             self._unanswered_since, self._nudged = now, False
             self.link.post({"op": "ping", "n": self._pings})
         elif now - self._unanswered_since >= 2 * HUNG_AFTER:
+            self._hung = True
             self.signal(signal.SIGKILL)
         elif now - self._unanswered_since >= HUNG_AFTER and not self._nudged:
             self._nudged = True
@@ -101,6 +103,15 @@ class SpawnerProcess:
     def has_ended(self) -> bool:
         """Whether the process is gone; reaps it."""
         return self._process.poll() is not None
+
+    def how_it_ended(self) -> str:
+        """How it ended, for a person."""
+        code = self._process.returncode
+        if code is None:
+            return "which KILL does not end"
+        if self._hung:
+            return "which did not answer and was killed"
+        return f"exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
 
     def finish(self) -> None:
         """End it by closing the link: it ends every tree that is left, and itself. Waits for that."""

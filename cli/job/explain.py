@@ -41,6 +41,9 @@ MEANINGS = {
     Reason.DEPENDENCY_FAILED: "A job that it was to follow did not succeed.",
 }
 
+OWN_WORDS = frozenset({Reason.HANDLER_ERROR, Reason.STEP_FAILED, Reason.BAD_PAYLOAD, Reason.CONFLICT})
+"""Reasons whose error is in the words of what failed; that of any other says by itself what happened."""
+
 
 @define("explain", examples="agents job explain 01JABCDE")
 @click.argument("job")
@@ -93,7 +96,8 @@ def _running(client: Client, job: AsyncJob, tree: Iterable[Member]) -> Iterable[
 def _ended(client: Client, job: AsyncJob) -> Iterable[str]:
     assert job.reason is not None  # noqa: S101 - the database has no terminal row without one
     ran = f" after running for {took(job)}" if job.started_at else ""
-    yield f"It ended {job.status} ({job.reason}) {ago(job.finished_at)} ago{ran}. {MEANINGS[job.reason]}"
+    meaning = "" if job.error and job.reason not in OWN_WORDS else f" {MEANINGS[job.reason]}"
+    yield f"It ended {job.status} ({job.reason}) {ago(job.finished_at)} ago{ran}.{meaning}"
     if job.error:
         yield job.error
     elif job.cancel_requested_by:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
+from support.home import Home
 from support.operator import Operator
 from support.patience import eventually
 from support.supervisor import Supervisor
@@ -49,7 +50,7 @@ DEATHS = {
     "exception": Death("raise", {"message": "no such key"}, Reason.HANDLER_ERROR, "ValueError: no such key", last="no such key"),
     "crash": Death("snippet", {"code": NATIVE_CRASH}, Reason.SIGNALLED,
         "SIGSEGV (a crash in native code, which touched memory that it may not), at ", stack="into_the_void", last="before"),
-    "signal": Death("crash", {}, Reason.SIGNALLED, "ended by SIGKILL (agentsd did not send it)", last="the last line before"),
+    "signal": Death("crash", {}, Reason.SIGNALLED, "ended by SIGKILL (agentsd did not send it: somebody on this machine did, or the kernel)", last="the last line before"),
     "timeout, obeyed": Death("cooperative", {}, Reason.TIMEOUT, "its timeout of 0.3 s; it ended when it was asked to", ("TERM",)),
     "timeout, in native code": Death("snippet", {"code": NATIVE_HANG}, Reason.TIMEOUT,
         "was killed at snippet.py, line 2, in count", ("TERM", "KILL"), stack="in count", last="before"),
@@ -137,11 +138,11 @@ def by_its_payload(client: Client, begin: Begin, start: Start) -> AsyncJob:
 BY_OTHERS: dict[Callable[..., AsyncJob], tuple[Reason, str]] = {
     by_somebody: (Reason.CANCELLED, "Cancelled by {me}: wrong branch."),
     by_a_killed_worker: (Reason.WORKER_LOST, "that ran it is gone"),
-    by_a_killed_spawner: (Reason.WORKER_LOST, "The spawner of its worker died"),
+    by_a_killed_spawner: (Reason.WORKER_LOST, "ended by SIGKILL) died, and the job with it."),
     by_a_silent_worker: (Reason.STUCK, "has been silent for longer than 1 s"),
     by_a_shutdown: (
         Reason.INTERRUPTED,
-        "The worker was shut down before it was done; it ended when it was asked to.",
+        "Its worker was shut down before the job was done; it ended when it was asked to.",
     ),
     by_its_payload: (Reason.BAD_PAYLOAD, "No installed package registers the phase 'uninstalled'"),
 }
@@ -164,6 +165,20 @@ def test_a_job_that_others_end_says_who(
     assert expected in told
     assert last.by
     assert ended.finished_at == last.at
+
+
+def test_a_job_that_its_worker_gives_up_blames_no_spawner(
+    client: Client, begin: Begin, start: Start, home: Home
+) -> None:
+    """Others have called it lost: it ends its jobs and itself, and says why in its log."""
+    worker = start(job_ttl="2 s")
+    job = begin("cooperative", {})
+    home.sql("UPDATE workers SET state = 'lost', ended_at = started_at, end_reason = 'stuck'")
+
+    assert worker.process.wait(20) == 1
+    ended = client.get(job.job_id)
+    assert ended.error == "Its worker could not go on and ended it; the worker's log says why."
+    assert "Another worker has declared this one lost" in worker.said
 
 
 def _if_ended(client: Client, job: AsyncJob) -> AsyncJob | None:

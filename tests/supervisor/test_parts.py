@@ -281,9 +281,19 @@ def test_a_spawner_that_stays_silent_is_woken_and_then_killed(monkeypatch: pytes
 
     eventually(is_woken, 5, "it is woken")
     os.kill(spawner.pid, signal.SIGSTOP)
+    assert spawner.how_it_ended() == "which KILL does not end"
     eventually(is_killed, 5, "it is killed")
+    assert spawner.how_it_ended() == "which did not answer and was killed"
     spawner.signal(signal.SIGKILL)
     spawner.forget()
+
+
+def test_how_a_spawner_ended_is_told() -> None:
+    """By its exit code, if nothing has ended it."""
+    spawner = SpawnerProcess("01JTEST", ())
+    spawner.finish()
+
+    assert spawner.how_it_ended() == "exit code 0"
 
 
 # -- the fleet --------------------------------------------------------------------------------------

@@ -50,6 +50,11 @@ class _Process:
 
     def poll(self) -> int | None:
         """None while it lives."""
+        return self.returncode
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it lives."""
         return None if self._bodies.is_alive(self.pid) else 0
 
 
@@ -62,7 +67,7 @@ class PlayedSpawner(SpawnerProcess):
         self._process: Any = _Process(bodies, self.pid)
         self.pidfd = os.pidfd_open(self.pid)
         self.link = Link(ours)
-        self._pings, self._unanswered_since, self._nudged = 0, None, False
+        self._pings, self._unanswered_since, self._nudged, self._hung = 0, None, False, False
         self._worker_id, self._bodies, self._on_begin = worker_id, bodies, on_begin
         self._end = Link(theirs)
         self.jobs: dict[str, PlayedJob] = {}
