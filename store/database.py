@@ -7,13 +7,12 @@ import os
 import pwd
 import signal
 import sqlite3
+import sys
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-import peewee
 
 from agentsd.errors import StoreBusyError, StoreError
 from agentsd.faults import reach
@@ -85,28 +84,6 @@ class Transaction:
         return self.connection.execute(sql, parameters).rowcount
 
 
-_PeeweeSqlite: Any = peewee.SqliteDatabase  # its stubs do not know what one overrides
-
-
-class _StandardLibrarySqlite(_PeeweeSqlite):
-    """Peewee, on the SQLite of the standard library whatever else is installed.
-
-    Peewee takes a newer pysqlite3 if there is one. Its errors would be none that we know, and with two copies of
-    SQLite in one process each close of one drops the locks of the other, which corrupts the file.
-    """
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.database, timeout=self._timeout, isolation_level=None, **self.connect_params
-        )
-        try:
-            self._add_conn_hooks(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
 class Database:
     """One process's connection to the store. Not for use across fork or threads."""
 
@@ -115,13 +92,10 @@ class Database:
         self.state = state
         self.actor = actor or Actor.current()
         self.mutex = WriterMutex(state.root / "agents.db.lock")
-        self.peewee: Any = _StandardLibrarySqlite(  # untyped: peewee has no annotations
-            str(state.database), lock_type="IMMEDIATE", autoconnect=False, pragmas=_PRAGMAS
-        )
+        self._peewee: Any = None
         try:
             self._open()
         except BaseException:
-            self.peewee.close()
             self.mutex.close()
             raise
 
@@ -131,15 +105,18 @@ class Database:
         with _signals_held_back():
             held = self._acquire_for_opening()
             try:
-                self.peewee.connect()
-                self.connection: sqlite3.Connection = self.peewee.connection()
-                self._verify_pragmas()
-                reach("open.connected")
-                if needs_upgrade(self.connection, self.state.database):
-                    if not held:
-                        self.mutex.acquire(MUTEX_PATIENCE)
-                        held = True
-                    upgrade(self.peewee)
+                self.connection = sqlite3.connect(self.state.database, isolation_level=None)
+                try:
+                    self._set_pragmas()
+                    reach("open.connected")
+                    if needs_upgrade(self.connection, self.state.database):
+                        if not held:
+                            self.mutex.acquire(MUTEX_PATIENCE)
+                            held = True
+                        upgrade(self.peewee)
+                except BaseException:
+                    self.connection.close()
+                    raise
             finally:
                 if held:
                     self.mutex.release()
@@ -147,6 +124,15 @@ class Database:
         index = self.state.database.with_name(f"{self.state.database.name}-shm")
         files = (str(path) for path in (self.state.database, self.log, index))
         self._identities = [(path, _identity(path)) for path in files]
+
+    @property
+    def peewee(self) -> Any:
+        """A peewee database on this connection (untyped: peewee has no annotations)."""
+        if self._peewee is None:
+            from agentsd.store.orm import over  # noqa: PLC0415 - hardly any command needs it
+
+            self._peewee = over(self.connection)
+        return self._peewee
 
     @property
     def log(self) -> Path:
@@ -171,7 +157,9 @@ class Database:
             return False
         return True
 
-    def _verify_pragmas(self) -> None:
+    def _set_pragmas(self) -> None:
+        for name, wanted in _PRAGMAS.items():
+            self.connection.execute(f"PRAGMA {name} = {wanted}")
         for name, wanted in _PRAGMAS.items():
             got = self.connection.execute(f"PRAGMA {name}").fetchone()
             if got is None or got[0] != wanted:
@@ -214,9 +202,9 @@ class Database:
         """Errors of SQLite become a StoreError that says what to do; a broken rule of the schema stays as it is."""
         try:
             yield
-        except (sqlite3.IntegrityError, peewee.IntegrityError):
-            raise
-        except (sqlite3.DatabaseError, peewee.DatabaseError) as error:
+        except _database_errors() as error:
+            if type(error).__name__ == "IntegrityError":  # SQLite's own, or peewee's of it
+                raise
             raise self._explanation(error) from error
 
     def _explanation(self, error: Exception) -> StoreError:
@@ -261,7 +249,7 @@ class Database:
         with _signals_held_back():
             with contextlib.suppress(StoreBusyError):
                 self.mutex.acquire(LOOKING_PATIENCE)
-            self.peewee.close()
+            self.connection.close()
             self.mutex.close()  # and so released
 
     def __enter__(self) -> Self:
@@ -337,10 +325,16 @@ def open_store(state: StateDir, actor: Actor | None = None) -> Database:
     """
     try:
         return Database(state, actor)
-    except (sqlite3.DatabaseError, peewee.DatabaseError) as error:
+    except _database_errors() as error:
         raise StoreError(f"{state.database}: {_advice(error, state.database)}") from error
     except OSError as error:
         raise StoreError(f"{state.root}: {error.strerror}. Is it writable, and the disk not full?") from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """SQLite's errors, and peewee's where it was needed."""
+    loaded = sys.modules.get("peewee")
+    return (sqlite3.DatabaseError, loaded.DatabaseError) if loaded else (sqlite3.DatabaseError,)
 
 
 def _advice(error: Exception, path: Path) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import time
 from pathlib import Path
 
@@ -53,6 +52,8 @@ class WriterMutex:
                 raise StoreBusyError(str(self._path), seconds, self.holder())
             if now - begun >= _MOST_TURNS * seconds:
                 raise StoreBusyError(str(self._path), _MOST_TURNS * seconds, "one process after another")
+            import random  # noqa: PLC0415 - hardly any command has to wait
+
             # The jitter keeps waiters that came together from colliding for ever.
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -9,8 +9,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import peewee
-
 from agentsd.errors import StoreError, StoreVersionError
 from agentsd.faults import reach
 from agentsd.store.schema import APPLICATION_ID, INDEXES, TRIGGERS, execute_all
@@ -50,21 +48,22 @@ def upgrade(database: Any) -> None:
 
     Raises what SQLite said first.
     """
+    import peewee  # noqa: PLC0415 - only the first opener pays for the import
+
     try:
         _upgrade(database)
     except peewee.DatabaseError as error:
-        raise _first_of(error) from None
+        raise _first_of(error, (peewee.DatabaseError, sqlite3.DatabaseError)) from None
 
 
-def _first_of(error: BaseException) -> BaseException:
+def _first_of(error: BaseException, of_database: tuple[type[Exception], ...]) -> BaseException:
     """The error that came first. A full disk makes SQLite roll back by itself, and peewee's own rollback fails then."""
-    while isinstance(error.__context__, peewee.DatabaseError | sqlite3.DatabaseError):
+    while isinstance(error.__context__, of_database):
         error = error.__context__
     return error
 
 
 def _upgrade(database: Any) -> None:
-    # Only the first opener pays for the import.
     from playhouse.migrations import Runner  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
 
     reach("migrate.begin")

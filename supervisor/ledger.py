@@ -11,8 +11,6 @@ import sqlite3
 import time
 from dataclasses import dataclass, field
 
-import peewee
-
 from agentsd.errors import StoreError
 from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob
@@ -91,7 +89,7 @@ class Ledger:
                 if tx is None:
                     return None
                 written = self._write(tx, room if claiming else 0, running, state)
-        except (sqlite3.Error, peewee.PeeweeException, StoreError, OSError) as error:
+        except (sqlite3.Error, StoreError, OSError) as error:
             self.problem = str(error.__context__ or error)
             return None
         if written.beaten:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from pathlib import Path
 
 
@@ -16,6 +15,8 @@ class WakeupSocket:
     """The supervisor's end: a datagram socket that only its user may write to."""
 
     def __init__(self, directory: Path, worker_id: str) -> None:
+        import socket  # noqa: PLC0415 - see poke
+
         self.path = directory / f"{worker_id}.sock"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -50,6 +51,8 @@ def poke(path: str | None) -> None:
     """Wake the supervisor whose socket is at *path*, if it is there."""
     if path is None:
         return
+    import socket  # noqa: PLC0415 - 3 ms, and where no worker runs nobody is poked
+
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.sendto(b"!", path)
