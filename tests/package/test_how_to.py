@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from support.supervisor import Supervisor
 from agentsd.plans.file import load_plan
 
 DOCS = Path(__file__).parents[2] / "docs"
+FIRST_STORE = DOCS.parent / "tests" / "store" / "stores" / "version_1.sql"
 HOW_TO = sorted((DOCS / "how-to").glob("*.md"))
 FENCE = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 MARKED = re.compile(r"<!-- the tests run [^>]*-->\n```\w+\n(.*?)```", re.DOTALL)
@@ -228,3 +232,36 @@ def keep_writing(home: Home, stop: threading.Event) -> None:
     with home.connect() as client:
         while not stop.is_set():
             client.enqueue("noop", priority=-1)
+
+
+@pytest.mark.slow
+def test_an_upgrade_as_written(reader: Reader) -> None:
+    """A worker finishes its job and goes; a store of the first version opens, and what waits in it is run."""
+    drain, first_look = marked("how-to/upgrade.md")
+    supervisor = Supervisor(reader.home).start()
+    try:
+        with reader.home.connect() as client:
+            job = client.enqueue("sleep", payload={"seconds": 1})
+            eventually(lambda: client.get(job.job_id).pid, 20, "the job runs")
+        reader.shell(drain)
+        assert supervisor.process.wait(20) == 0
+        with reader.home.connect() as client:
+            assert client.get(job.job_id).status == "succeeded"
+    finally:
+        supervisor.end()
+
+    shutil.rmtree(reader.home.state.root)
+    with contextlib.closing(sqlite3.connect(reader.home.state.database)) as old:
+        old.executescript(FIRST_STORE.read_text())
+    waiting = [
+        row[0]
+        for row in reader.home.sql("SELECT job_id FROM async_jobs WHERE status = 'queued' AND phase = 'noop'")
+    ]
+    assert all(job in reader.shell(first_look) for job in waiting)
+
+    supervisor = Supervisor(reader.home).start()
+    try:
+        with reader.home.connect() as client:
+            assert ["succeeded"] * 2 == [client.wait(job, timeout=30).status for job in waiting]
+    finally:
+        supervisor.stop()
