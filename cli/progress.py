@@ -43,6 +43,12 @@ class ProgressLine:
         if self._on:
             self._write("", progress)
 
+    def make_way(self) -> None:
+        """Take the line away, so that something else can be written; what is shown next draws it again."""
+        if self._shown:
+            write(CLEAR, sys.stderr)
+            self._shown = ""
+
     def show_count(self, doing: str, done: int, total: int) -> None:
         """Show how far something is that is done right here, but not more often than can be read."""
         if done == total or time.monotonic() - self._last >= SECONDS_BETWEEN:
@@ -70,8 +76,7 @@ class ProgressLine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shown:
-            write(CLEAR, sys.stderr)
+        self.make_way()
 
 
 def _columns() -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentsd.cli.framework import Since, current_output, define
+from agentsd.cli.job.attendance import Attendance
 from agentsd.cli.output import Output, write_bytes
 from agentsd.cli.progress import steps_of
 from agentsd.cli.session import find_job, session
@@ -161,8 +162,12 @@ def _follow(
     only = None if step is None else step_file(client, job_id, step).name
     show = _printer(several=only is None)
 
+    attendance = Attendance(client, output.warn)
+
     def has_ended() -> bool:
-        return client.get(job_id).status.is_terminal
+        job = client.get(job_id)
+        attendance.look(job)
+        return job.status.is_terminal
 
     for path, data in logs.follow(directory, has_ended, only=only, skip=skipper(tail, since)):
         if output.is_table:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentsd.cli.framework import current_output
+from agentsd.cli.job.attendance import Attendance
 from agentsd.cli.job.logs import content, skipper
 from agentsd.cli.output import paint, write_bytes
 from agentsd.errors import ExitCode
@@ -110,8 +111,12 @@ def _followed(
     there = {path for place in directories.values() for path in logs.log_files(place)}
     wanted = {path for place in directories.values() for path in choose(place)}
 
+    attendance = Attendance(client, current_output().warn)
+
     def has_ended(job_id: str) -> bool:
-        return client.get(job_id).status.is_terminal
+        job = client.get(job_id)
+        attendance.look(job)
+        return job.status.is_terminal
 
     for job_id, path, data in logs.follow_all(directories, has_ended, skip=skipper(tail, None)):
         if path in wanted or (new_files and path not in there):

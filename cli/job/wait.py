@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentsd.cli.framework import Seconds, current_output, define
+from agentsd.cli.job.attendance import Attendance
 from agentsd.cli.progress import ProgressLine
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import shown_job
@@ -66,12 +67,23 @@ class _GiveUp:
 
 def _wait(client: Client, job_id: str, give_up: _GiveUp, line: ProgressLine) -> AsyncJob:
     """Wait for one job. Its line is drawn again every second: the time that it takes is news, too."""
+
+    def warn(text: str) -> None:
+        line.make_way()
+        current_output().warn(text)
+
+    attendance = Attendance(client, warn)
     while True:
+        attendance.look(client.get(job_id))
         try:
             return client.wait(job_id, timeout=min(TICK, give_up.left), on_change=line.show_job)
         except WaitTimeoutError:
             if not give_up.left:
                 raise WaitTimeoutError(f"Job {job_id}", give_up.timeout or 0.0) from None
+        except KeyboardInterrupt:
+            line.make_way()
+            current_output().info(f"Job {job_id} goes on; `agents job cancel {job_id}` ends it.")
+            raise
 
 
 def outcome_line(job: AsyncJob) -> str:
