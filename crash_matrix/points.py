@@ -125,5 +125,7 @@ POINTS: tuple[PointInfo, ...] = (
     *_points(
         "apply in the foreground", J, GOING, "apply.begun apply.between apply.written", files="apply.between apply.written"
     ),
-    *_points("revert", C, GOING, "apply.between", files="apply.between"),
+    *_points(
+        "revert", C, GOING, "revert.begun apply.between revert.written revert.settled", files="apply.between revert.written"
+    ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from agentsd.errors import ApplyConflictError, ConflictError
+from agentsd.faults import reach
 from agentsd.model import JSON
 from agentsd.plans import changes, conflicts, journal, originals, snapshot, standing, writes
 from agentsd.plans.changes import Difference, Entry
@@ -52,10 +53,12 @@ def revert(
         writer = _writer(repository, entry, back, seen, folder)
         writer.on_progress = on_progress
         with shield():
+            reach("revert.begun")
             writer.write()
             writes.remove_empty(repository.work_tree, entry.folders)
             writes.finish_folders(repository.work_tree, entry.doomed)
             journal.put_back(state_root, plan_id)
+            reach("revert.written")
             return _settle(state_root, plan_id, settle, [shown(each.path) for each in back])
 
 
@@ -68,6 +71,7 @@ def _entry(state_root: Path, plan_id: str) -> Journal:
 
 def _settle(state_root: Path, plan_id: str, settle: Callable[[], None], files: list[str]) -> dict[str, JSON]:
     settle()
+    reach("revert.settled")
     journal.forget(state_root, plan_id)
     return {"kind": "reverted", "files": [{"path": path} for path in files], "empty": not files}
 

@@ -42,6 +42,7 @@ _STEPS = {
     "sandbox": "recorded made complete",
     "capture": "begin committed published",
     "apply": "prepared begun between written finished",
+    "revert": "begun written settled",
 }
 POINTS = frozenset(f"{operation}.{step}" for operation, steps in _STEPS.items() for step in steps.split())
 """Every point. A test compares them with the calls in the source."""
