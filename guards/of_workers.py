@@ -71,7 +71,7 @@ WORKERS = (
     Guard(
         "waiting for go", "a job whose supervisor is gone runs",
         "workers/child.py",
-        "if channel.recv(1) != GO:",
+        "if os.read(channel_fd, 1) != GO:",
         "if False:",
         (f"{CHILD}::test_a_job_whose_supervisor_is_gone_does_not_run",),
     ),
@@ -92,8 +92,8 @@ WORKERS = (
     Guard(
         "backstop", "a stopped spawner stops a timeout",
         "workers/child.py",
-        "signal.setitimer(signal.ITIMER_REAL, order.timeout",
-        "signal.setitimer(signal.ITIMER_REAL, 3600 + order.timeout",
+        "kernel.setitimer(_ITIMER_REAL, order.timeout",
+        "kernel.setitimer(_ITIMER_REAL, 3600 + order.timeout",
         (f"{KERNEL}::test_the_kernel_ends_a_job_whose_spawner_is_stopped",),
     ),
     Guard(

@@ -37,10 +37,10 @@ class Group:
         self._events = os.open(path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._kill = os.open(path / "cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
+            self._procs = os.open(path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
         except OSError:
             os.close(self._events)
             raise
-        self._procs = f"{path}/cgroup.procs"
         self._memory = path / "memory.events"
         self.counts_memory = self._memory.exists()
         if self.counts_memory:
@@ -52,11 +52,7 @@ class Group:
 
         By a plain write: through a buffered file the error would come when that is closed, and be lost.
         """
-        fd = os.open(self._procs, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, b"0")
-        finally:
-            os.close(fd)
+        os.write(self._procs, b"0")
 
     def is_populated(self) -> bool:
         """Whether any process lives in it or below (zombies do not count)."""
@@ -89,6 +85,7 @@ class Group:
         """Close and remove it, with the groups that a job has made below. One that is in use stays."""
         os.close(self._events)
         os.close(self._kill)
+        os.close(self._procs)
         remove(self.path)
 
 

@@ -7,7 +7,6 @@ own code a second time, in the child.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import resource
 import signal
@@ -15,8 +14,8 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
@@ -30,7 +29,7 @@ from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.frames import FrameWriter, Kind
 from agentsd.workers.order import Order
 from agentsd.workers.slot import Slot
-from agentsd.workers.stack import CHANNEL_FD, STACK_FD, StackFile, install
+from agentsd.workers.stack import CHANNEL_FD, STACK_FD, StackFile, install, reserve_descriptors
 from agentsd.workers.title import set_title
 from agentsd.workers.token import CancellationToken
 
@@ -42,6 +41,12 @@ SHIELD_LIMIT = 300.0
 """Seconds that a shield holds the end of a job up at most."""
 SPAWNER_IGNORES = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP)
 """Signals that mean nothing to a spawner: only the end of file of its link ends it."""
+_ITIMER_REAL, _SIG_BLOCK, _SIG_SETMASK = (
+    int(signal.ITIMER_REAL),
+    int(signal.SIG_BLOCK),
+    int(signal.SIG_SETMASK),
+)
+_RESULT = Kind.RESULT
 _HIGHEST_FD = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
@@ -49,9 +54,37 @@ def prepare() -> None:
     """What every job process inherits from its spawner: done once there, instead of once in each."""
     os.chdir("/")
     install()
+    reserve_descriptors()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore
+
+
+def rehearse(board: Board, times: int = 20) -> None:
+    """Run a job that does nothing in the spawner itself, before the first fork.
+
+    Then the interpreter has looked up and specialised what the hot path needs, and the dynamic linker has bound it. In
+    a job process each of those writes would be the first to its page, and copy it: for every job anew.
+    """
+    ours, theirs = socket.socketpair()
+    number = board.take_slot()
+    order = Order(
+        job_id="", plan_id="", phase="", attempt=1, handler=f"{__name__}:do_nothing", title="", timeout=1.0, grace=1.0,
+        state_root="/", log_dir="/", log_limit=1, limits={},
+    )  # fmt: skip
+    body = orjson.dumps({"payload": None, "plan": None, "options": {}})
+    kernel.setitimer(_ITIMER_REAL, 0)
+    for _ in range(times):
+        kernel.pthread_sigmask(_SIG_BLOCK, ())
+        token = CancellationToken(partial(board.cause, number))
+        _run(order, body, theirs.fileno(), board, number, token)
+    board.give_back(number)
+    ours.close()
+    theirs.close()
+
+
+def do_nothing(_job: JobContext) -> None:
+    """The handler of a rehearsal."""
 
 
 def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot, spawner: int) -> NoReturn:
@@ -59,11 +92,11 @@ def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot
     code = 1
     try:
         reach("child.begin")
-        channel = _become_job(order, channel_fd, slot, spawner)
-        token = CancellationToken(lambda: board.cause(slot.number))
-        _wait_for_go(channel)
+        channel_fd = _become_job(order, channel_fd, slot, spawner)
+        token = CancellationToken(partial(board.cause, slot.number))
+        _wait_for_go(channel_fd)
         _let_signals_in(order, token)
-        code = _run(order, body, channel, board, slot.number, token)
+        code = _run(order, body, channel_fd, board, slot.number, token)
     except BaseException:  # noqa: BLE001 - nothing may escape into the spawner's code
         with contextlib.suppress(BaseException):
             traceback.print_exc()
@@ -72,8 +105,11 @@ def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot
         os._exit(code)
 
 
-def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> socket.socket:
-    """Tie this process's life to the spawner's, leave its session, descriptors and output behind."""
+def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> int:
+    """Tie this process's life to the spawner's, leave its session, descriptors and output behind.
+
+    Returns the channel's new number.
+    """
     kernel.die_with_parent()
     # The spawner may have died between fork and prctl: then the kernel will never send that signal.
     if os.getppid() != spawner:
@@ -81,34 +117,34 @@ def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> sock
     reach("child.session")
     os.setsid()
     kernel.adopt_orphans()
-    slot.enter()
-    # SIGPIPE stays ignored, as Python code expects (BrokenPipeError); subprocess restores it for tools.
-    for number in SPAWNER_IGNORES:
-        signal.signal(number, signal.SIG_DFL)
+    if slot.group is not None:
+        slot.enter()
     channel_fd = _keep_only(channel_fd, slot.stack)
     reach("child.output")
-    _open_output(Path(order.log_dir))
+    _open_output(order.log_dir)
     set_title(order.title)
-    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel_fd)
-    channel.setblocking(True)
-    return channel
+    return channel_fd
 
 
 def _keep_only(channel_fd: int, stack: StackFile | None) -> int:
-    """Close every descriptor but the standard ones, the stack's, and the channel, which moves to a high number."""
-    kept = fcntl.fcntl(channel_fd, fcntl.F_DUPFD_CLOEXEC, CHANNEL_FD)
+    """Close every descriptor but the standard ones, the stack's, and the channel, which moves to a high number.
+
+    Both numbers are free: the spawner has reserved them.
+    """
+    os.dup2(channel_fd, CHANNEL_FD, False)
     if stack is not None:
         stack.become()
-    os.closerange(3, kept if stack is None else STACK_FD)
-    os.closerange(STACK_FD + 1, kept)
-    os.closerange(kept + 1, _HIGHEST_FD)
-    return kept
+    os.closerange(3, CHANNEL_FD if stack is None else STACK_FD)
+    os.closerange(CHANNEL_FD + 1, _HIGHEST_FD)
+    return CHANNEL_FD
 
 
-def _open_output(log_dir: Path) -> None:
+def _open_output(log_dir: str) -> None:
     """Stdin from nowhere; stdout and stderr appended to the job's log, so that it can be cut meanwhile."""
-    with contextlib.suppress(FileExistsError):
+    try:  # noqa: SIM105 - a function that is entered costs pages here
         os.mkdir(log_dir, 0o700)  # noqa: PTH102 - half the time of pathlib's
+    except FileExistsError:
+        pass
     log = os.open(f"{log_dir}/job.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -117,36 +153,40 @@ def _open_output(log_dir: Path) -> None:
     os.closerange(3, max(log, null) + 1)
 
 
-def _wait_for_go(channel: socket.socket) -> None:
+def _wait_for_go(channel_fd: int) -> None:
     """Wait until this process's identity is stored. End of file: the supervisor is gone, so is the job."""
     reach("child.ready")
-    if channel.recv(1) != GO:
+    if os.read(channel_fd, 1) != GO:
         os._exit(1)
 
 
 def _let_signals_in(order: Order, token: CancellationToken) -> None:
     """From here on a TERM sets the token; one that came before is pending and is delivered now."""
     shield = SHIELD_LIMIT if order.phase == "apply" else 0.0
-    signal.setitimer(signal.ITIMER_REAL, order.timeout + order.grace + shield + BACKSTOP_MARGIN)
+    kernel.setitimer(_ITIMER_REAL, order.timeout + order.grace + shield + BACKSTOP_MARGIN)
     token.install()
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    kernel.pthread_sigmask(_SIG_SETMASK, ())
 
 
 def _run(
-    order: Order, body: bytes, channel: socket.socket, board: Board, slot: int, token: CancellationToken
+    order: Order, body: bytes, channel_fd: int, board: Board, slot: int, token: CancellationToken
 ) -> int:
     """Run the handler and send the frame that ends the job. Returns the exit code."""
-    writer = FrameWriter(channel)
+    writer = FrameWriter(channel_fd)
     try:
         board.set_begun(slot)
-        limits.apply(order.limits)
+        if order.limits:
+            limits.apply(order.limits)
         context = _context(order, orjson.loads(body), writer, board, slot, token)
         handler = load_handler(order.handler)
-        with token.raising():
+        token.may_raise = True
+        try:
             token.raise_if_set()
             reach("run.begin")
             result = handler(context)
             reach("run.end")
+        finally:
+            token.may_raise = False
     except JobCancelled as cancelled:
         # What the handler printed goes first: whoever sees the end also sees the output.
         kind, message, code = Kind.CANCELLED, {"reason": str(cancelled), "result": kept_result(cancelled)}, 1
@@ -156,7 +196,7 @@ def _run(
         _print_traceback(error)
         kind, message, code = Kind.ERROR, describe(error), 1
     else:
-        kind, message, code = Kind.RESULT, {"result": result, "token": token.reason}, 0
+        kind, message, code = _RESULT, {"result": result, "token": token.reason}, 0
     try:
         frame = orjson.dumps(message)
     except TypeError as error:
@@ -179,20 +219,17 @@ def _context(
     slot: int,
     token: CancellationToken,
 ) -> JobContext:
-    def report(value: JSON) -> None:
-        writer.offer(Kind.PROGRESS, orjson.dumps(value))
-
     return JobContext(
         job=JobInfo(order.job_id, order.plan_id, order.phase, order.attempt, order.timeout),
         payload=extras["payload"],
         plan=extras["plan"],
-        state_root=Path(order.state_root),
-        log_dir=Path(order.log_dir),
         options=extras["options"],
         grace=order.grace,
+        _state_root=order.state_root,
+        _log_dir=order.log_dir,
         _token=token,
-        _report=report,
-        _set_shield=lambda on: board.set_shield(slot, on),
+        _report=writer.report,
+        _set_shield=partial(board.set_shield, slot),
     )
 
 
@@ -263,5 +300,7 @@ def _exit_code(wish: SystemExit) -> int:
 
 def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        try:  # noqa: SIM105 - see above
             stream.flush()
+        except (OSError, ValueError):
+            pass

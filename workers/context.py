@@ -42,17 +42,25 @@ class JobContext:
     payload: JSON
     """The data of the payload's envelope."""
     plan: PlanOrder | None
-    state_root: Path
-    """The state directory; ``sandboxes/``, ``apply/`` and ``locks/`` lie below it."""
-    log_dir: Path
-    """``<state>/logs/<job_id>``; the job's own output already goes to ``job.log`` in it."""
     options: Mapping[str, JSON]
     """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``, ``limits``."""
     grace: float
     """Seconds between TERM and KILL for this job; its tools get half of it."""
+    _state_root: Path | str
+    _log_dir: Path | str
     _token: CancellationToken
     _report: Callable[[JSON], None]
     _set_shield: Callable[[bool], None]
+
+    @property
+    def state_root(self) -> Path:
+        """The state directory; ``sandboxes/``, ``apply/`` and ``locks/`` lie below it."""
+        return Path(self._state_root)
+
+    @property
+    def log_dir(self) -> Path:
+        """``<state>/logs/<job_id>``; the job's own output already goes to ``job.log`` in it."""
+        return Path(self._log_dir)
 
     @property
     def token(self) -> CancellationToken:

@@ -7,10 +7,15 @@ the descriptor leaves a wrong CRC: neither is ever taken for a result.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import zlib
 from enum import IntEnum
+
+import orjson
+
+from agentsd.model import JSON
 
 _HEADER = struct.Struct("<IIB")  # length of the body, CRC-32 of kind and body, kind
 LONGEST = 256 * 1024 * 1024
@@ -66,14 +71,16 @@ class FrameReader:
 class FrameWriter:
     """Writes frames into a socket. Progress never blocks and may be dropped; what ends a job is neither."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel = channel
+    def __init__(self, channel_fd: int) -> None:
+        """*channel_fd* is the socket's descriptor, which belongs to this from now on."""
+        self._fd = channel_fd
+        self._channel: socket.socket | None = None  # most jobs report nothing, and need none
         self._tail = b""  # the rest of a frame that the buffer had no room for
         self._newest: bytes | None = None  # progress that has not begun to be sent
 
-    def offer(self, kind: Kind, body: bytes) -> None:
-        """Send a frame if there is room now; else keep it until the next call, and only the newest."""
-        self._newest = encode(kind, body)
+    def report(self, value: JSON) -> None:
+        """Send *value* as progress if there is room now; else keep it until the next call, and only the newest."""
+        self._newest = encode(Kind.PROGRESS, orjson.dumps(value))
         if self._tail and not self._send(self._tail):
             return
         self._send(self._newest)
@@ -81,6 +88,8 @@ class FrameWriter:
 
     def _send(self, data: bytes) -> bool:
         """Send what fits without waiting; returns whether that was all."""
+        if self._channel is None:
+            self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, self._fd)
         try:
             sent = self._channel.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -92,4 +101,5 @@ class FrameWriter:
         """Send the last frame, after whatever is still waiting; blocks until the kernel has taken it."""
         frame = self._tail + (self._newest or b"") + encode(kind, body)
         self._tail, self._newest = b"", None
-        self._channel.sendall(frame)
+        while frame:
+            frame = frame[os.write(self._fd, frame) :]

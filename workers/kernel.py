@@ -1,4 +1,8 @@
-"""The few calls to the kernel that Python has no function for."""
+"""The few calls to the kernel that Python has no function for, or only a dear one.
+
+``signal`` turns numbers into enums and back: half a millisecond in a job process, which has to copy every page that it
+touches for the first time. What is meant for the hot path comes from the C module below it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,21 @@ import ctypes
 import os
 import signal
 import sys
+from _signal import pthread_sigmask, setitimer  # pyright: ignore[reportMissingModuleSource]
+from _signal import signal as set_handler  # pyright: ignore[reportMissingModuleSource]
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
 
+__all__ = ["adopt_orphans", "die_with_parent", "pthread_sigmask", "set_handler", "setitimer"]
+
 if sys.platform == "linux":
-    _libc = ctypes.CDLL(None, use_errno=True)
+    # The quick one keeps no errno, nor does it let go of the GIL: the careful one tells why, if it fails again.
+    _quick = ctypes.PyDLL(None).prctl
+    _careful = ctypes.CDLL(None, use_errno=True).prctl
 
     def _prctl(option: int, value: int) -> None:
-        if _libc.prctl(option, value, 0, 0, 0) != 0:
+        if _quick(option, value, 0, 0, 0) != 0 and _careful(option, value, 0, 0, 0) != 0:
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error), "prctl")
 

@@ -51,6 +51,8 @@ class Leader:
     """Seconds before the KILL at which the process is to be asked for its stack; 0: not, or not any more."""
     shield_until: float | None = None
     stages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    killed_by: int = 0
+    """What ended the process, once it is reaped; 0: it ended by itself."""
     exit: dict[str, Any] | None = None
     """What ``wait4`` told, once the process is reaped."""
 
@@ -127,6 +129,7 @@ class Leader:
         """Take the exit status of the process, which has ended."""
         _, status, usage = os.wait4(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
+        self.killed_by = max(0, -code)
         self.exit = {
             "exit_code": code if code >= 0 else None,
             "signal": signal.Signals(-code).name if code < 0 else None,

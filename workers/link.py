@@ -10,14 +10,15 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 _LENGTHS = struct.Struct("<II")  # of the header, of the body
-_CHUNK = 256 * 1024
-_FDS_AT_ONCE = 64  # more descriptors than can come with one chunk
+_CHUNK = 64 * 1024  # a larger buffer would be mapped and unmapped for every read
+_ROOM = socket.CMSG_LEN(64 * 4)  # for more descriptors than can come with one chunk
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_TRUNCATED = int(socket.MSG_CTRUNC)
 
 LOST = -1
 """Stands for a descriptor that was sent, but that this process had no room for."""
@@ -84,25 +85,27 @@ class Link:
         """All messages that have come whole. Sets ``closed`` when the peer is gone."""
         while not self.closed:
             try:
-                data, fds = self._receive_chunk()
+                data, ancillary, flags, _ = self.socket.recvmsg(_CHUNK, _ROOM, _CLOEXEC)
             except BlockingIOError:
                 break
             except ConnectionResetError:
-                data, fds = b"", ()
-            self._fds.extend(fds)
+                self.closed = True
+                break
+            if ancillary or flags & _TRUNCATED:
+                self._take_in(ancillary)
             self._in += data
             self.closed = not data
         return self._whole_messages()
 
-    def _receive_chunk(self) -> tuple[bytes, Sequence[int]]:
-        data, fds, flags, _ = socket.recv_fds(self.socket, _CHUNK, _FDS_AT_ONCE)
-        for fd in fds:
-            os.set_inheritable(fd, False)
+    def _take_in(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+        """The descriptors of one chunk."""
+        fds = [fd for _, _, data in ancillary for fd in memoryview(data[: len(data) & ~3]).cast("i")]
+        if not _CLOEXEC:  # untested: macOS
+            for fd in fds:
+                os.set_inheritable(fd, False)
         # With no descriptor left, the kernel drops the one that came. One chunk carries at most one, so a
         # placeholder keeps the later ones with their own messages.
-        if flags & socket.MSG_CTRUNC and not fds:
-            return data, [LOST]
-        return data, fds
+        self._fds.extend(fds or (LOST,))
 
     def _whole_messages(self) -> list[tuple[Message, bytes]]:
         messages: list[tuple[Message, bytes]] = []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from agentsd.workers.link import Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """One job to run. ``timeout`` and ``grace`` are seconds, ``log_limit`` bytes.
 
     ``handler`` is ``module:attribute``. What only the job needs (payload, plan, options) travels beside the
@@ -33,10 +31,9 @@ class Order:
 
     def to_message(self) -> Message:
         """As the header of a message."""
-        return {"op": "fork", **{name: getattr(self, name) for name in self.__slots__}}
+        return {"op": "fork", "order": [*self]}
 
     @classmethod
     def from_message(cls, message: Message) -> Order:
         """From the header of a message."""
-        values: dict[str, Any] = {name: message[name] for name in cls.__slots__}
-        return cls(**values)
+        return cls._make(message["order"])

@@ -15,10 +15,14 @@ SHORTEST, LONGEST = 0.02, 0.5
 class OutputWatch:
     """The size of one job's output, look by look. Times are ``time.monotonic()``."""
 
+    __slots__ = ("_at", "_limit", "_log_dir", "_pause", "_size", "due", "may")
+
     def __init__(self, log_dir: str, limit: int) -> None:
         self._log_dir, self._limit = log_dir, limit
         self._size, self._at = 0, time.monotonic()
         self._pause = SHORTEST
+        self.due = self.may = self._at + SHORTEST
+        """When to look again, and from when on to look along if others are looked at: looks of several jobs fall together."""
 
     def look(self) -> bool:
         """See how much there is; returns whether it is too much. What is too much is cut off at once.
@@ -32,20 +36,11 @@ class OutputWatch:
         left = room / rate / 2 if rate > 0 else LONGEST
         self._pause = min(max(SHORTEST, left), 2 * self._pause, LONGEST)
         self._size, self._at = size, now
+        self.due, self.may = now + self._pause, now + 0.75 * self._pause
         if room < 0:
             cut_logs(self._log_dir, self._limit)
             self._size = self._limit
         return room < 0
-
-    @property
-    def due(self) -> float:
-        """When to look again."""
-        return self._at + self._pause
-
-    @property
-    def may(self) -> float:
-        """From when on to look along if others are looked at: the looks of several jobs fall together."""
-        return self._at + 0.75 * self._pause
 
 
 def bytes_in(directory: str) -> int:

@@ -80,8 +80,17 @@ def start_ticks(pid: int) -> int | None:
         import psutil  # noqa: PLC0415
 
         return int(psutil.Process(pid).create_time() * 100) if psutil.pid_exists(pid) else None
-    fields = _stat(pid)
-    return int(fields[_START]) if fields else None
+    try:  # not by _stat: this is done for every job
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        text = os.read(fd, 4096)
+    except ProcessLookupError:  # it was reaped between open and read
+        return None
+    finally:
+        os.close(fd)
+    return int(text[text.rindex(b")") + 2 :].split(None, _START + 1)[_START])
 
 
 def state(pid: int) -> str | None:

@@ -9,8 +9,9 @@ It has no PDEATHSIG, because then nobody would sweep.
 from __future__ import annotations
 
 import gc
+import math
 import os
-import selectors
+import select
 import signal
 import socket
 import sys
@@ -22,7 +23,7 @@ from typing import NoReturn
 from agentsd.faults import reach
 from agentsd.workers import cgroup, kernel
 from agentsd.workers.board import Board
-from agentsd.workers.child import SPAWNER_IGNORES, prepare, run_job
+from agentsd.workers.child import SPAWNER_IGNORES, prepare, rehearse, run_job
 from agentsd.workers.leader import Leader
 from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.memory import OutOfMemoryWatch
@@ -40,19 +41,25 @@ _ALL_SIGNALS = signal.valid_signals()
 
 
 class Spawner:
-    """One thread, one selector; never blocks."""
+    """One thread, one poll; never blocks.
+
+    After a fork each page costs a fault when it is first written again, and every function that runs writes to several
+    (counts of references): a turn of the loop calls few, and none that has nothing to do.
+    """
 
     def __init__(self, link: Link, worker_group: Path | None = None) -> None:
         self._link = link
         self._worker_group = worker_group
         self._slots: dict[int, Slot] = {}
         self._pid = os.getpid()
-        self._board = Board()
+        self.board = Board()
         self._children = OwnChildren() if LINUX else own_children
         self._leaders: dict[str, Leader] = {}
         self._by_pid: dict[int, Leader] = {}
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(link, selectors.EVENT_READ, None)
+        self._by_fd: dict[int, Leader] = {}
+        self._poll = select.poll()
+        self._poll.register(link, select.POLLIN)
+        self._due = math.inf
         self._watching_writes = False
         self._next_memory_look = 0.0
         self._memory = OutOfMemoryWatch()
@@ -60,13 +67,22 @@ class Spawner:
 
     def run(self) -> None:
         """Serve until the supervisor is gone, then end every tree."""
+        link = self._link.fileno()
         while not self._link.closed:
-            ready = self._selector.select(self._patience())
-            self._reap(ready)
-            self._obey(self._link.receive())
-            self._enforce()
-            self._sweep()
-            self._flush()
+            ready = self._poll.poll(self._patience())
+            for fd, _ in ready:
+                if fd != link:
+                    self._reap(self._by_fd.pop(fd))
+            if not LINUX:  # untested: macOS has no pidfd
+                self._reap_ended()
+            for fd, _ in ready:
+                if fd == link:
+                    self._obey(self._link.receive())
+            self._enforce(time.monotonic())
+            if self._sweeper.ended:
+                self._sweep()
+            if self._link.has_unsent:
+                self._flush()
         self._end_everything()
 
     # -- orders ------------------------------------------------------------------------------------
@@ -90,85 +106,73 @@ class Spawner:
         if channel_fd == LOST:
             self._fork_failed(order, "no file descriptor left")
             return
-        number = self._board.take_slot()
-        # Blocked across the fork: a TERM that arrived before the child has its own handlers would be
-        # swallowed by those that it inherits.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+        number = self.board.take_slot()
+        pid, pidfd = 0, -1
         try:
-            slot = self._slot(number)
+            slot = self._slots.get(number) or self._new_slot(number)
+            if self._worker_group is not None:
+                slot.prepare()
             reach("fork.before")
             pid = os.fork()
             if pid == 0:
-                run_job(order, body, channel_fd, self._board, slot, self._pid)
+                run_job(order, body, channel_fd, self.board, slot, self._pid)
+            reach("fork.forked")
+            if LINUX:
+                pidfd = os.pidfd_open(pid)
+            start = start_ticks(pid) or 0
         except OSError as error:
-            self._board.give_back(number)
+            if pid:  # no descriptor left: a child that nobody could wait for must not run
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            if pidfd >= 0:
+                os.close(pidfd)
+            self.board.give_back(number)
             self._fork_failed(order, str(error))
             return
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, [])
             os.close(channel_fd)
-        self._adopt(order, pid, slot)
+        leader = self._leaders[order.job_id] = Leader(order, pid, pidfd, start, self.board, slot)
+        self._by_pid[pid] = leader
+        if pidfd >= 0:
+            self._by_fd[pidfd] = leader
+            self._poll.register(pidfd, select.POLLIN)
+        self._link.post({"op": "forked", "job_id": order.job_id, "pid": pid, "start": start})
+        reach("fork.told")
 
-    def _slot(self, number: int) -> Slot:
-        """What the job in slot *number* gets. Raises OSError if there is no descriptor left."""
-        if number not in self._slots:
-            self._slots[number] = Slot(number, self._worker_group)
-        self._slots[number].prepare()
+    def _new_slot(self, number: int) -> Slot:
+        """Raises OSError if there is no descriptor left."""
+        self._slots[number] = Slot(number, self._worker_group)
         return self._slots[number]
 
     def _fork_failed(self, order: Order, error: str) -> None:
         self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": error})
 
-    def _adopt(self, order: Order, pid: int, slot: Slot) -> None:
-        pidfd = -1
-        try:
-            reach("fork.forked")
-            pidfd = os.pidfd_open(pid) if LINUX else -1
-            start = start_ticks(pid) or 0
-        except OSError as error:  # no descriptor left: a child that nobody could wait for must not run
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            if pidfd >= 0:
-                os.close(pidfd)
-            self._board.give_back(slot.number)
-            self._fork_failed(order, str(error))
-            return
-        leader = Leader(order, pid, pidfd, start, self._board, slot)
-        self._leaders[order.job_id] = leader
-        self._by_pid[pid] = leader
-        if pidfd >= 0:
-            self._selector.register(pidfd, selectors.EVENT_READ, leader)
-        self._link.post({"op": "forked", "job_id": order.job_id, "pid": pid, "start": leader.start})
-        reach("fork.told")
-
     # -- duties ------------------------------------------------------------------------------------
 
     def _patience(self) -> float | None:
-        """How long nothing is due."""
-        now = time.monotonic()
-        moments = [leader.due for leader in self._leaders.values() if leader.due is not None]
-        if self._leaders:
-            moments += [leader.output.due for leader in self._leaders.values() if leader.exit is None]
-        if (patience := self._sweeper.patience()) is not None:
-            moments.append(now + patience)
+        """How many milliseconds nothing is due."""
         if not LINUX and self._leaders:  # untested: macOS has no pidfd
-            return 0.02
-        return max(0.0, min(moments) - now) if moments else None
+            return 20
+        due = min(self._due, self._sweeper.due) if self._sweeper.ended else self._due
+        return None if due == math.inf else max(0.0, 1000 * (due - time.monotonic()))
 
-    def _reap(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
-        """Take the exit status of the job processes that have ended; what they left is swept next."""
-        ended = [key.data for key, _ in ready if key.data is not None]
-        if not LINUX:  # untested: macOS has no pidfd
-            ended = [leader for leader in self._leaders.values() if _has_ended(leader.pid)]
-        for leader in ended:
-            if leader.pidfd >= 0:
-                self._selector.unregister(leader.pidfd)
-                os.close(leader.pidfd)
-            leader.reap()
-            reach("sweep.begin")
-            del self._by_pid[leader.pid]
+    def _reap_ended(self) -> None:  # untested: macOS has no pidfd
+        for leader in [*self._by_pid.values()]:
+            if os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+                self._reap(leader)
+
+    def _reap(self, leader: Leader) -> None:
+        """Take the exit status of a job process that has ended; what it left is swept next."""
+        if leader.pidfd >= 0:
+            self._poll.unregister(leader.pidfd)
+            os.close(leader.pidfd)
+        leader.reap()
+        reach("sweep.begin")
+        del self._by_pid[leader.pid]
+        group = leader.slot.group
+        if leader.killed_by or (group is not None and group.counts_memory):
             self._note_memory(leader)
-            self._sweeper.begin(leader)
+        self._sweeper.begin(leader)
 
     def _note_memory(self, leader: Leader) -> None:
         """See whether the kernel killed for want of memory, in the job's group or, when it was killed, near it."""
@@ -184,17 +188,23 @@ class Spawner:
         elif self._memory.hints():
             leader.exit["oom_hint"] = "on this machine"
 
-    def _enforce(self) -> None:
-        """Deadlines, ladders and output limits."""
-        now = time.monotonic()
-        for leader in self._leaders.values():
-            leader.tick(now)
-        self._limit_output([leader for leader in self._leaders.values() if leader.exit is None], now)
+    def _enforce(self, now: float) -> None:
+        """Deadlines, ladders and output limits. Notes when to do so again."""
+        due, output_due = math.inf, math.inf
+        for leader in self._by_pid.values():
+            if leader.due is not None and leader.due <= now:
+                leader.tick(now)
+            if leader.due is not None:
+                due = min(due, leader.due)
+            output_due = min(output_due, leader.output.due)
+        if output_due <= now:
+            self._limit_output(now)
+            self._enforce(now)  # nothing is due now, but other things later
+        else:
+            self._due = min(due, output_due)
 
-    def _limit_output(self, leaders: list[Leader], now: float) -> None:
-        if not any(now >= leader.output.due for leader in leaders):
-            return
-        for leader in leaders:
+    def _limit_output(self, now: float) -> None:
+        for leader in self._by_pid.values():
             if now >= leader.output.may and leader.output.look():
                 leader.end("output_limit", leader.order.grace)
         if now >= self._next_memory_look:  # no wake-up of its own
@@ -205,40 +215,44 @@ class Spawner:
         """End what dead jobs left behind; a job has ended only when nothing is left."""
         for leader in self._sweeper.sweep():
             self._forget(leader)
-        for told in self._sweeper.told:
-            self._link.post({"op": "unkillable", **told})
-        self._sweeper.told.clear()
+        if self._sweeper.told:
+            for told in self._sweeper.told:
+                self._link.post({"op": "unkillable", **told})
+            self._sweeper.told.clear()
 
     def _forget(self, leader: Leader) -> None:
         reach("sweep.end")
-        del self._leaders[leader.order.job_id]
-        stack = leader.slot.stack.take() if leader.slot.stack is not None else ""
-        begun = self._board.has_begun(leader.slot.number)
-        leader.slot.leave(clean=not leader.cause and bool(leader.exit) and leader.exit.get("exit_code") == 0)
-        self._board.give_back(leader.slot.number)
-        if not begun and not leader.cause and leader.exit and leader.exit["exit_code"] is not None:
+        job_id, slot = leader.order.job_id, leader.slot
+        del self._leaders[job_id]
+        stack = slot.stack.take() if slot.stack is not None else ""
+        begun = self.board.has_begun(slot.number)
+        exit_code = (leader.exit or {}).get("exit_code")
+        if slot.group is not None:
+            slot.leave(clean=not leader.cause and exit_code == 0)
+        self.board.give_back(slot.number)
+        if not begun and not leader.cause and exit_code is not None:
             # It gave up by itself: no descriptor, no room for its log. A signal is somebody's wish, and ends the job.
-            code = leader.exit["exit_code"]
-            self._fork_failed(leader.order, f"its process ended before it could begin (exit code {code})")
+            self._fork_failed(
+                leader.order, f"its process ended before it could begin (exit code {exit_code})"
+            )
             return
-        self._link.post(
-            {
-                "op": "ended",
-                "job_id": leader.order.job_id,
-                "cause": leader.cause,
-                "stages": leader.stages,
-                "stack": stack,
-                **(leader.exit or {}),
-            }
-        )
+        told = {
+            "op": "ended",
+            "job_id": job_id,
+            "cause": leader.cause,
+            "stages": leader.stages,
+            "stack": stack,
+        }
+        if leader.exit:
+            told.update(leader.exit)
+        self._link.post(told)
         reach("sweep.told")
 
     def _flush(self) -> None:
         all_sent = self._link.flush()
         if all_sent == self._watching_writes:
             self._watching_writes = not all_sent
-            events = selectors.EVENT_READ | (0 if all_sent else selectors.EVENT_WRITE)
-            self._selector.modify(self._link, events, None)
+            self._poll.modify(self._link, select.POLLIN | (0 if all_sent else select.POLLOUT))
 
     def _end_everything(self) -> None:
         """The supervisor is gone: KILL every job process and all that any of them left, then go."""
@@ -255,10 +269,6 @@ class Spawner:
     def _kill_everything(self) -> set[int]:
         in_group = cgroup.kill_all(self._worker_group) if self._worker_group is not None else []
         return {*sweep_round((), self._children), *in_group}
-
-
-def _has_ended(pid: int) -> bool:  # untested: macOS has no pidfd
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
 def _preload(modules: list[str]) -> str:
@@ -290,10 +300,17 @@ def main() -> NoReturn:
         link.flush()
         sys.exit(0)
     prepare()
+    # For good, as these two are what a fork needs: a TERM that arrived before the child has its own handlers would be
+    # swallowed by those that it inherits. Blocked, what means nothing to a spawner may have its default action again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+    for number in SPAWNER_IGNORES:
+        signal.signal(number, signal.SIG_DFL)
     worker_group = _probed(link, sys.argv[3])
+    spawner = Spawner(link, worker_group)
+    rehearse(spawner.board)
     gc.collect()
     gc.freeze()  # a child's collection would touch, and so copy, every page
-    Spawner(link, worker_group).run()
+    spawner.run()
     link.close()
     sys.exit(0)
 

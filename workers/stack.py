@@ -33,6 +33,14 @@ def install() -> None:
         faulthandler.register(_SIGNAL, file=STACK_FD)
 
 
+def reserve_descriptors() -> None:
+    """Have the numbers of a job's channel and stack taken, so that a spawner with many jobs gives them to nothing else."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    for number in (STACK_FD, CHANNEL_FD):
+        os.dup2(null, number, inheritable=False)
+    os.close(null)
+
+
 class StackFile:
     """The file in memory of one slot, used by one job after the other."""
 
@@ -42,7 +50,7 @@ class StackFile:
 
     def become(self) -> None:
         """In the job process: let the handler find the file. Not inherited by what the job starts."""
-        os.dup2(self._fd, STACK_FD, inheritable=False)
+        os.dup2(self._fd, STACK_FD, False)
 
     def ask(self, pid: int) -> None:
         """Have *pid*, which is not reaped, write its stack.

@@ -60,15 +60,15 @@ class Sweeper:
         self.ended[leader.order.job_id] = leader
         self._busy = True
 
-    def patience(self) -> float | None:
-        """Seconds until there is something to do; None: nothing."""
-        if self._busy:
-            return PAUSE
-        return max(0.0, self._next_look - time.monotonic()) if self.ended else None
+    @property
+    def due(self) -> float:
+        """When there is something to do, while any has ``ended``; ``time.monotonic()``."""
+        return time.monotonic() + PAUSE if self._busy else self._next_look
 
     def sweep(self) -> list[Leader]:
         """One slice; returns the jobs of which nothing is left."""
-        self._look_at_stuck()
+        if self._aside or self._given_up:
+            self._look_at_stuck()
         if not self._busy:
             return []
         until = time.monotonic() + SLICE
@@ -78,6 +78,14 @@ class Sweeper:
                 return []
             os.sched_yield()
         self._busy = False
+        if self._strays or self._full or self._aside or self._given_up:
+            return self._done_but_held()
+        done = [*self.ended.values()]
+        self.ended.clear()
+        return done
+
+    def _done_but_held(self) -> list[Leader]:
+        """There was something: of which jobs nothing is left now."""
         self._strays.clear()
         self._full.clear()
         self._next_look = time.monotonic() + LOOK_AT_STUCK
@@ -89,20 +97,18 @@ class Sweeper:
 
     def _round(self) -> bool:
         """KILL whatever is left and was not set aside; returns whether there was anything."""
-        now = time.monotonic()
-        full = [job_id for job_id in self.ended if self._is_full(job_id)]
-        for job_id in full:
-            self._full.setdefault(job_id, now)
+        full = False
+        for job_id, leader in self.ended.items():
+            if leader.slot.group is not None and job_id not in self._given_up and not leader.slot.is_empty():
+                full = True
+                self._full.setdefault(job_id, time.monotonic())
         strays = sweep_round({*self.known, *self._aside} if self._aside else self.known, self.list_children)
         if strays:
             reach("sweep.between")
-        for pid in strays:
-            if pid not in self._strays:
-                self._strays[pid] = Stray(now, frozenset(self.ended))
-        return bool(full or strays)
-
-    def _is_full(self, job_id: str) -> bool:
-        return job_id not in self._given_up and not self.ended[job_id].slot.is_empty()
+            for pid in strays:
+                if pid not in self._strays:
+                    self._strays[pid] = Stray(time.monotonic(), frozenset(self.ended))
+        return full or bool(strays)
 
     # -- what does not die --------------------------------------------------------------------------
 

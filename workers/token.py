@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from agentsd.errors import JobCancelled
+from agentsd.workers import kernel
+
+_SIGTERM = int(signal.SIGTERM)
 
 
 class CancellationToken:
@@ -21,12 +24,15 @@ class CancellationToken:
     One that has asked for the token decides by itself; if it goes on past the grace, it is killed.
     """
 
+    __slots__ = ("_held", "_is_set", "_sealed", "_set_at", "_watched", "_why", "may_raise")
+
     def __init__(self, why: Callable[[], str] = lambda: "cancelled") -> None:
         self._why = why
         self._is_set = False
         self._set_at: float | None = None
         self._watched = False
-        self._raising = False
+        self.may_raise = False
+        """Set while the handler runs: TERM raises in a handler that does not watch the token."""
         self._held = 0
         self._sealed = False
 
@@ -79,16 +85,16 @@ class CancellationToken:
 
     def install(self) -> None:
         """Make SIGTERM set the token. Called once, in the job process, before signals are let in."""
-        signal.signal(signal.SIGTERM, self._on_term)
+        kernel.set_handler(_SIGTERM, self._on_term)
 
     @contextmanager
     def raising(self) -> Generator[None]:
         """While the handler runs: TERM raises in a handler that does not watch the token."""
-        self._raising = True
+        self.may_raise = True
         try:
             yield
         finally:
-            self._raising = False
+            self.may_raise = False
 
     @contextmanager
     def held(self) -> Generator[None]:
@@ -115,8 +121,8 @@ class CancellationToken:
         self._is_set = True
 
     def _raise_in_unwatching(self) -> None:
-        if self._is_set and self._raising and not self._watched and not self._held:
-            self._raising = False  # once: a handler may clean up in `finally` undisturbed
+        if self._is_set and self.may_raise and not self._watched and not self._held:
+            self.may_raise = False  # once: a handler may clean up in `finally` undisturbed
             raise JobCancelled(self.reason)
 
 

@@ -16,7 +16,7 @@ import pytest
 from agentsd.model import AsyncJobStatus, plan_state_after
 from agentsd.workers import kernel, process
 from agentsd.workers.board import Board
-from agentsd.workers.child import run_job
+from agentsd.workers.child import rehearse, run_job
 from agentsd.workers.link import LOST, Link
 from agentsd.workers.order import Order
 from agentsd.workers.process import OwnChildren
@@ -58,6 +58,27 @@ def test_a_job_whose_supervisor_is_gone_does_not_run(tmp_path: Path) -> None:
 def test_a_job_that_cannot_open_its_log_says_why(tmp_path: Path) -> None:
     """On the output of its spawner, as it has none of its own."""
     assert 1 == run_in_fork(tmp_path / "missing" / "log", spawner=os.getpid())
+
+
+def test_the_numbers_of_a_jobs_descriptors_are_nobody_elses() -> None:
+    """With a hundred descriptors open, a spawner's next one would get the number that a job moves its channel to."""
+    script = (
+        "import os; from agentsd.workers.child import prepare; from agentsd.workers.stack import CHANNEL_FD, STACK_FD\n"
+        "prepare(); got = [os.open('/', os.O_RDONLY) for _ in range(200)]\n"
+        "assert {CHANNEL_FD, STACK_FD}.isdisjoint(got); assert max(got) > CHANNEL_FD\n"
+        "assert not os.get_inheritable(CHANNEL_FD); assert not os.get_inheritable(STACK_FD)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_rehearsal_leaves_nothing_behind() -> None:
+    """No descriptor, no slot, and no job that has begun."""
+    board = Board()
+    before = sorted(os.listdir("/proc/self/fd"))
+    rehearse(board, times=2)
+    assert before == sorted(os.listdir("/proc/self/fd"))
+    assert board.take_slot() == 0
+    assert not board.has_begun(0)
 
 
 def test_what_the_kernel_refuses_is_an_error() -> None:

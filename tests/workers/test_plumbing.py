@@ -54,25 +54,26 @@ def test_progress_never_blocks_and_the_newest_wins() -> None:
     """With a reader that does not read, offers are dropped; the last word still arrives whole."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    writer = FrameWriter(theirs)
-    body = b"x" * 50_000
+    writer = FrameWriter(theirs.detach())
+    text = "x" * 50_000
     for _ in range(50):
-        writer.offer(Kind.PROGRESS, body)
-    writer.offer(Kind.PROGRESS, b"newest")
+        writer.report(text)
+    writer.report("newest")
     reader, frames = FrameReader(), list[tuple[Kind, bytes]]()
     child = os.fork()
     if child == 0:
         writer.finish(Kind.RESULT, b"done")
         os._exit(0)
-    theirs.close()
+    assert writer._channel is not None  # pyright: ignore[reportPrivateUsage]
+    writer._channel.close()  # pyright: ignore[reportPrivateUsage]
     ours.setblocking(True)
     while data := ours.recv(65536):
         frames.extend(reader.feed(data))
     os.waitpid(child, 0)
     ours.close()
 
-    assert [(Kind.PROGRESS, b"newest"), (Kind.RESULT, b"done")] == frames[-2:]
-    assert {(Kind.PROGRESS, body)} == set(frames[:-2])
+    assert [(Kind.PROGRESS, b'"newest"'), (Kind.RESULT, b"done")] == frames[-2:]
+    assert {(Kind.PROGRESS, f'"{text}"'.encode())} == set(frames[:-2])
     assert len(frames) < 50
 
 

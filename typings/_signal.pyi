@@ -1,0 +1,9 @@
+"""The C module below ``signal``: the same functions, with numbers for enums."""
+
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+def signal(signalnum: int, handler: Callable[[int, FrameType | None], Any] | int, /) -> object: ...
+def pthread_sigmask(how: int, mask: Iterable[int], /) -> set[int]: ...
+def setitimer(which: int, seconds: float, interval: float = ..., /) -> tuple[float, float]: ...
