@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tarfile
 import venv
@@ -10,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.home import Home
 
 PROJECT = Path(__file__).parents[2]
 ROOMS = ("cli", "plans", "store", "supervisor", "workers")
@@ -83,3 +85,22 @@ def test_the_wheel_runs_in_a_bare_environment(wheel: Path, tmp_path: Path) -> No
         ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
         assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("wheel")
+def test_the_first_line_of_the_readme_works(tmp_path: Path, home: Home) -> None:
+    """In a copy of what git tracks, by somebody who has nothing but Python and git."""
+    lines = (PROJECT / "README.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("python3 -m venv") and line.endswith("agents demo")]
+    for name in tracked():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / name, tmp_path / name, follow_symlinks=False)
+    command = ["bash", "-c", line]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=home.environ, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing is left: no process, no file." in done.stdout
