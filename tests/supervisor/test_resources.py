@@ -279,10 +279,10 @@ def test_a_plan_wins_over_the_configuration(client: Client, home: Home, start: S
     project.mkdir()
     plan = project / "plan.yaml"
     plan.write_text(
-        "name: x\nsandbox: copy\nlimits: {open-files: 200}\n"
-        "steps: [{run: 'ulimit -n; nice; nproc >/dev/null'}]\n"
+        "name: x\nsandbox: copy\nlimits: {open-files: 200, memory: 3 GiB, cpu-seconds: 77}\n"
+        "steps: [{run: 'ulimit -n; nice; ulimit -v; ulimit -S -t'}]\n"
     )
-    start(open_files_limit=100, nice=4)
+    start(open_files_limit=100, nice=4, memory_limit="2 GiB", cpu_limit="50 s")
     from support.operator import Operator  # noqa: PLC0415 - only here
 
     operator = Operator(home, project)
@@ -292,23 +292,28 @@ def test_a_plan_wins_over_the_configuration(client: Client, home: Home, start: S
     job = client.wait(job_id, timeout=30)
     log = next(home.state.job_logs(job.job_id).glob("01-*.log")).read_text()
 
-    assert log.split() == ["200", "4"]
+    assert log.split() == ["200", "4", str(3 * 2**20), "77"]
 
 
 # -- output and results -----------------------------------------------------------------------------
 
 
 def test_a_gigabyte_of_output_does_not_fill_the_disk(client: Client, home: Home, start: Start) -> None:
-    """A tool that ignores TERM and goes on through its grace is cut down again and again."""
-    start(log_limit="4 MiB", cancel_grace="1 s")
+    """A tool that ignores TERM and goes on through its grace is cut down again and again; others run meanwhile."""
+    start(log_limit="4 MiB", cancel_grace="1 s", max_workers=2)
     argv = ["sh", "-c", "trap '' TERM; " + SHOUT.format(2**30) + "; sleep 600"]
     job = client.enqueue("tool", payload={"argv": argv})
     log = home.state.job_logs(job.job_id) / "job.log"
+    eventually(log.exists, 20, "it writes")
+    other = client.wait(client.enqueue("echo", payload=1).job_id, timeout=20)
     largest = 0
     while not (ended := client.get(job.job_id)).status.is_terminal:
         largest = max(largest, log.stat().st_size if log.exists() else 0)
 
     assert ended.reason is Reason.OUTPUT_LIMIT
+    assert other.finished_at is not None
+    assert ended.finished_at is not None
+    assert other.finished_at < ended.finished_at
     assert log.stat().st_size == 4 * 2**20
     assert largest < 2**29
 
