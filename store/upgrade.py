@@ -15,6 +15,9 @@ from agentsd.store.schema import APPLICATION_ID, INDEXES, TRIGGERS, execute_all
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 HISTORY_TABLE = "schema_migration"
+LIVABLE = 2
+"""Workers of code that knows at least this many migrations go on after an upgrade. The claim of older ones names an
+index whose condition has changed since: they could neither claim nor write how their jobs ended."""
 
 
 def latest_version() -> int:
@@ -46,14 +49,43 @@ def needs_upgrade(connection: sqlite3.Connection, path: Path) -> bool:
 def upgrade(database: Any) -> None:
     """Run the pending migrations of a peewee *database*, then make indexes and triggers anew.
 
-    Raises what SQLite said first.
+    Raises StoreError while a worker runs that could not go on, else what SQLite said first.
     """
     import peewee  # noqa: PLC0415 - only the first opener pays for the import
 
+    _spare_old_workers(database)
     try:
         _upgrade(database)
     except peewee.DatabaseError as error:
         raise _first_of(error, (peewee.DatabaseError, sqlite3.DatabaseError)) from None
+
+
+def _spare_old_workers(database: Any) -> None:
+    """Raise StoreError if a worker runs here that cannot live with the store of today."""
+    if not 0 < database.execute_sql("PRAGMA user_version").fetchone()[0] < LIVABLE:
+        return
+    for worker_id, boot, pid, start in database.execute_sql(
+        "SELECT worker_id, boot_id, pid, pid_start FROM workers WHERE ended_at IS NULL"
+    ).fetchall():
+        if _read("/proc/sys/kernel/random/boot_id").strip() == boot and _started(pid) == start:
+            raise StoreError(
+                f"{database.database} is of an older agentsd, whose worker {worker_id} (pid {pid}) still runs and could not"
+                f" go on after the upgrade. Stop it first: `kill {pid}` lets its jobs finish within its shutdown_grace,"
+                " and queues again what does not."
+            )
+
+
+def _started(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None if there is none."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) if fields else None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
 
 
 def _first_of(error: BaseException, of_database: tuple[type[Exception], ...]) -> BaseException:

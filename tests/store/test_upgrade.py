@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from support.home import Home
 
+from agentsd.errors import StoreError
 from agentsd.model import AsyncJobStatus
 from agentsd.store import claims, events, jobs, metrics, plans
 from agentsd.store.database import open_store
 from agentsd.store.upgrade import latest_version
+from agentsd.workers.process import Identity
 
 STORES = sorted(Path(__file__).with_name("stores").glob("version_*.sql"))
 
@@ -39,6 +41,29 @@ def test_an_old_store_gets_the_schema_of_a_fresh_one(old: Home, tmp_path: Path) 
         assert db.read("SELECT type, name, sql FROM sqlite_master ORDER BY name") == wanted
         assert db.read("PRAGMA user_version") == [(latest_version(),)]
         assert db.read("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_worker_that_could_not_go_on_keeps_a_store_from_being_upgraded(old: Home) -> None:
+    """One of the first version: its claim would fail, and with it every write. It is named, and nothing is changed."""
+    (version,) = old.sql("PRAGMA user_version")[0]
+    here = Identity.current()
+    with sqlite3.connect(old.state.database) as connection:
+        connection.execute(
+            "UPDATE workers SET state = 'running', ended_at = NULL, end_reason = NULL, boot_id = ?, pid = ?, pid_start = ?",
+            (here.boot_id, here.pid, here.start),
+        )
+    connection.close()
+    if version == 1:
+        with pytest.raises(StoreError, match=f"`kill {here.pid}` lets its jobs finish"):
+            open_store(old.state)
+        assert old.sql("PRAGMA user_version") == [(1,)]
+        with sqlite3.connect(old.state.database) as connection:
+            connection.execute(
+                "UPDATE workers SET pid_start = pid_start + 1"
+            )  # it ended; its pid is another's
+        connection.close()
+    open_store(old.state).close()
+    assert old.sql("PRAGMA user_version") == [(latest_version(),)]
 
 
 def test_an_old_store_keeps_what_is_in_it(old: Home) -> None:
