@@ -22,6 +22,7 @@ from agentsd.plans import (
     changes,
     conflicts,
     journal,
+    leftovers,
     originals,
     refs,
     sandbox,
@@ -77,6 +78,7 @@ def apply(job: JobPort) -> JSON:
     repository = _open(job.state_root, request)
     job.progress({"doing": "merging"})
     with repository_lock(repository, job.state_root, token=job.token):
+        leftovers.tidy(repository, job.state_root, request.plan_id, job.job.job_id)
         with _prepared(repository, job.state_root, request) as prepared:
             job.token.raise_if_set()
             prepared.writer.on_progress = _progress(job)

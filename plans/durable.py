@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from agentsd.plans import claims
+
 _FEW, _THREADS = 8, 15
 
 _RANDOM_BYTES = 8
@@ -25,12 +27,18 @@ def temporary_beside(path: Path) -> Path:
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace *path* by *content*; after a crash it holds the old or the new, never a part."""
     temporary = temporary_beside(path)
+
+    def make() -> Path:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        return temporary
+
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with claims.claimed(path.parent, make):
+            with temporary.open("r+b") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentsd.errors import AgentsError, BadPayloadError, JobCancelled, SandboxError, StepFailedError
 from agentsd.model import JSON
-from agentsd.plans import lifecycle
+from agentsd.plans import leftovers, lifecycle
 from agentsd.plans.capture import Captured, capture, result_json
 from agentsd.plans.frozen import FrozenPlan
 from agentsd.plans.git import shown
@@ -84,6 +84,7 @@ def _make_sandbox(job: JobPort, assignment: Assignment, repository: Repository) 
         base=job.options.get("sandbox_base", "worktree"),
     )
     with repository_lock(repository, job.state_root, token=job.token):
+        leftovers.tidy(repository, job.state_root, request.plan_id, request.job_id)
         box = lifecycle.create(repository, job.state_root, request)
     print(f"sandbox: {box.root} ({box.strategy})", flush=True)
     for submodule in box.submodules:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def reverted_path(state_root: Path, plan_id: str) -> Path:
 def unfinished(state_root: Path, plan_id: str) -> Journal | None:
     """The journal of an apply that has begun and not finished."""
     return _read(active_path(state_root, plan_id))
+
+
+def all_unfinished(state_root: Path) -> list[Journal]:
+    """The journals of all applies that have begun and not finished; what cannot be read is left out."""
+    found: list[Journal] = []
+    for path in sorted((state_root / "apply").glob("*.json")):
+        if "." not in path.stem:  # else it is applied or reverted
+            with suppress(ConflictError):
+                found += filter(None, [_read(path)])
+    return found
 
 
 def of_result(state_root: Path, plan_id: str, result: str | None) -> Journal | None:

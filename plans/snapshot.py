@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentsd.errors import GitError
+from agentsd.plans import claims
 from agentsd.plans.durable import TEMPORARY_PATTERN
 from agentsd.plans.git import Git, nul_separated
 from agentsd.plans.repository import Repository
@@ -44,8 +45,11 @@ def scratch(state_root: Path) -> Generator[Path]:
     """A private folder that is gone afterwards."""
     parent = state_root / "scratch"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with claims.claimed(parent, lambda: Path(tempfile.mkdtemp(dir=parent))) as folder:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def of_project(repository: Repository, state_root: Path, *, parents: Sequence[str], message: str) -> Snapshot:

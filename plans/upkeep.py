@@ -6,7 +6,6 @@ records beside the sandboxes, with ``git worktree list`` and with the disk.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,14 +13,16 @@ from pathlib import Path
 
 from agentsd.errors import AgentsError, ConflictError
 from agentsd.model import JSON
-from agentsd.plans import capture, journal, lifecycle, refs, sandbox
+from agentsd.plans import capture, journal, leftovers, lifecycle, refs, sandbox
 from agentsd.plans.git import Git, shown
 from agentsd.plans.lock import repository_lock
 from agentsd.plans.repository import open_repository
 from agentsd.plans.retire import captured_commit, retire
 from agentsd.plans.sandbox import Sandbox
 
-_SCRATCH_SECONDS = 24 * 3600
+_TEMPORARY = (
+    "{} temporary files that an apply left when it was killed; the plan can still be applied or reverted"
+)
 FOREIGN = frozenset({"unknown", "stray worktree"})
 """Kinds of finding that are said and never removed: nothing shows that they are ours."""
 _NEEDED = frozenset({"ready", "applying"})
@@ -102,7 +103,11 @@ def survey(state_root: Path, plans: Mapping[str, PlanFacts]) -> list[Finding]:
     findings += _stray_worktrees(state_root, boxes)
     findings += [
         Finding("scratch", str(path), "left by a process that was killed", removable=True)
-        for path in _old_scratch(state_root)
+        for path in leftovers.in_state(state_root)
+    ]
+    findings += [
+        Finding("temporary", entry.project, _TEMPORARY.format(count), removable=True, plan_id=entry.plan_id)
+        for entry, count in leftovers.in_projects(state_root)
     ]
     return findings
 
@@ -157,7 +162,9 @@ def cleanup(state_root: Path, plans: Mapping[str, PlanFacts], *, dry_run: bool =
 def _clean(state_root: Path, finding: Finding) -> Finding:
     try:
         if finding.plan_id is None:
-            sandbox.remove_tree(Path(finding.path))
+            leftovers.remove(Path(finding.path))
+        elif finding.job_id is None:
+            leftovers.sweep_project(state_root, finding.plan_id)
         else:
             boxes = sandbox.recorded(state_root, finding.plan_id)
             _remove_kept(state_root, next(box for box in boxes if box.job_id == finding.job_id))
@@ -190,11 +197,3 @@ def late_result(state_root: Path, plan_id: str, active_jobs: Iterable[str] = ())
             return None
         return capture.capture_late(state_root, box)
     return None
-
-
-def _old_scratch(state_root: Path) -> Iterator[Path]:
-    oldest = time.time() - _SCRATCH_SECONDS
-    for path in sorted((state_root / "scratch").glob("*")):
-        with suppress(FileNotFoundError):  # its process has just removed it
-            if path.stat().st_mtime < oldest:
-                yield path

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from agentsd.errors import ConflictError, ProjectWriteError
 from agentsd.faults import reach
+from agentsd.plans import claims
 from agentsd.plans.changes import Difference, set_entries
 from agentsd.plans.durable import TEMPORARY_PATTERN, sync_files, sync_folders, temporary_beside
 from agentsd.plans.git import Git, nul_separated, shown
@@ -183,13 +184,22 @@ def stage(git: Git, commit: str, operations: Sequence[Difference], folder: Path)
 
 def sweep(root: Path, operations: Sequence[Difference]) -> None:
     """Remove temporary files that an apply left in the project when it was killed."""
-    for folder in {(root / each.path).parent for each in operations}:
-        for temporary in folder.glob(TEMPORARY_PATTERN):
-            with suppress(OSError):
-                if temporary.is_dir() and not temporary.is_symlink():
-                    temporary.rmdir()
-                else:
-                    temporary.unlink()
+    for temporary in temporaries(root, operations):
+        with suppress(OSError):
+            if temporary.is_dir() and not temporary.is_symlink():
+                temporary.rmdir()
+            else:
+                temporary.unlink()
+
+
+def temporaries(root: Path, operations: Sequence[Difference]) -> list[Path]:
+    """The temporary files that an apply left when it was killed; ask under the repository's lock.
+
+    Nobody else makes any then but the steps of plans without a sandbox, and those lock theirs.
+    """
+    folders = sorted({(root / each.path).parent for each in operations})
+    found = [claims.abandoned(folder, TEMPORARY_PATTERN, otherwise=lambda _: True) for folder in folders]
+    return [path for some in found for path in some]
 
 
 def remove_empty(root: Path, folders: Sequence[str]) -> None:

@@ -45,3 +45,21 @@ def _text(argument: object) -> str:
     if isinstance(argument, bytes):
         return os.fsdecode(argument)
     return os.fspath(argument) if isinstance(argument, (str, os.PathLike)) else ""
+
+
+def in_a_child_that_dies(work: Callable[[], object]) -> None:
+    """Do *work* in a child that is killed -9 by itself in the middle of it, or as soon as it is done."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            die()
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, status
+
+
+def die() -> None:
+    """Be killed, as by the kernel."""
+    os.kill(os.getpid(), signal.SIGKILL)

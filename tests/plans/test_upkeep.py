@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.killing import die, in_a_child_that_dies, killed_at_change
 from support.plan_lab import Lab
 
 from agentsd.errors import ConflictError, JobCancelled, SandboxError, StepFailedError
 from agentsd.model import JSON
-from agentsd.plans import journal, refs, sandbox, upkeep
+from agentsd.plans import claims, journal, refs, sandbox, snapshot, upkeep
+from agentsd.plans.durable import temporary_beside
 from agentsd.plans.execute import execute
 from agentsd.plans.journal import Journal
 from agentsd.plans.lifecycle import create
+from agentsd.plans.lock import repository_lock
 from agentsd.plans.repository import open_repository
 from agentsd.plans.sandbox import Sandbox, SandboxRequest, recorded
 from agentsd.plans.upkeep import PlanFacts
@@ -27,6 +31,13 @@ def abandoned(lab: Lab, plan_id: str = "PLAN", job_id: str = "JOB") -> Sandbox:
     box = create(open_repository(lab.project, lab.state), lab.state, request)
     (box.path / "made").write_text("precious\n")
     return box
+
+
+def leave_scratch(lab: Lab) -> None:
+    """Be killed with a scratch folder in use."""
+    with snapshot.scratch(lab.state) as folder:
+        (folder / "index").touch()
+        die()
 
 
 def kinds(lab: Lab, **plans: PlanFacts) -> list[tuple[str, bool]]:
@@ -121,13 +132,108 @@ def test_a_cleanup_works_when_the_project_is_gone(lab: Lab) -> None:
     assert sandbox.recorded(lab.state) == []
 
 
-def test_old_scratch_folders_go_and_young_ones_stay(lab: Lab) -> None:
+def test_what_a_killed_process_left_goes_at_once_and_what_is_used_stays(lab: Lab) -> None:
+    """Whoever uses something holds a lock on it; its age says nothing."""
+    lab.execute(lab.shell("true"))
+    for name in (f".agentsd-{'0' * 16}.tmp", "mine.tmp"):
+        (lab.state / "apply").mkdir(exist_ok=True)
+        (lab.state / "apply" / name).touch()
+    in_a_child_that_dies(lambda: leave_scratch(lab))
+
+    with snapshot.scratch(lab.state) as used:
+        found = upkeep.survey(lab.state, {"PLAN": PlanFacts("ready")})
+        assert [each.kind for each in found] == ["kept", "scratch", "scratch"]
+        upkeep.cleanup(lab.state, {"PLAN": PlanFacts("ready")})
+        assert list((lab.state / "scratch").iterdir()) == [used]
+    assert [path.name for path in (lab.state / "apply").iterdir()] == ["mine.tmp"]
+
+
+@pytest.mark.parametrize("work", ["execute", "apply"])
+def test_the_next_job_takes_what_killed_ones_left(lab: Lab, work: str) -> None:
+    plan = lab.shell("touch made")
+    result = lab.execute(plan)
+    box = abandoned(lab, job_id="KILLED")
+    replace(box, complete=False).save()
+    other = replace(box, job_id="OTHER", plan_id="OTHER", root=f"{box.root}-other", complete=False)
+    other.path.mkdir()
+    other.save()
+    in_a_child_that_dies(lambda: leave_scratch(lab))
+
+    if work == "execute":
+        lab.execute(plan)
+    else:
+        lab.apply(plan, result, options={"sandbox_cleanup": "manual"})
+
+    assert list((lab.state / "scratch").iterdir()) == []
+    left = {each.job_id for each in sandbox.recorded(lab.state)}
+    assert left >= {"OTHER", "JOB001"} and "KILLED" not in left
+
+
+def test_a_cleanup_takes_what_a_killed_apply_left_in_the_project(lab: Lab) -> None:
+    plan = lab.shell("echo x >> README; touch one two; mkdir d; touch d/three")
+    result = lab.execute(plan)
+    places = (lab.project,)
+    numbers = iter(range(1, 20))
+    while not list(lab.project.glob("d/.agentsd-*.tmp")):
+        assert killed_at_change(next(numbers), places, lambda: lab.apply(plan, result))
+    facts = {"PLAN": PlanFacts("applying")}
+
+    with repository_lock(open_repository(lab.project, lab.state), lab.state):
+        assert "temporary" not in dict(kinds(lab, **facts)), "somebody writes there now"
+    assert dict(kinds(lab, **facts)) == {"kept": False, "scratch": True, "temporary": True}
+    *_, gone = upkeep.cleanup(lab.state, facts)
+
+    assert (gone.path, gone.plan_id, gone.removable) == (str(lab.project), "PLAN", True)
+    assert list(lab.project.rglob(".agentsd-*")) == []
+    assert lab.apply(plan, result)["resumed"]
+    assert kinds(lab, PLAN=PlanFacts("applied")) == []
+
+
+def test_a_temporary_file_of_a_living_process_is_not_swept(lab: Lab) -> None:
+    """A step of a plan without a sandbox may be writing where an apply was killed."""
+    plan = lab.shell("echo x >> README")
+    result = lab.execute(plan)
+    assert killed_at_change(2, (lab.project,), lambda: lab.apply(plan, result))
+    dead, living = list(lab.project.glob(".agentsd-*.tmp")), temporary_beside(lab.project / "x")
+    assert len(dead) == 1
+
+    def make() -> Path:
+        living.touch()
+        return living
+
+    with claims.claimed(lab.project, make):
+        lab.apply(plan, result)
+        assert list(lab.project.glob(".agentsd-*.tmp")) == [living]
+    living.unlink()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EBADF, "no locks here"), BlockingIOError()])
+def test_where_nothing_can_be_locked_age_decides(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    """As on some network file systems. A lock that is held is no doubt at all."""
     for name in ("old", "young"):
         (lab.state / "scratch" / name).mkdir(parents=True)
     os.utime(lab.state / "scratch" / "old", (0, 0))
 
-    assert [Path(found.path).name for found in upkeep.cleanup(lab.state, {})] == ["old"]
-    assert [path.name for path in (lab.state / "scratch").iterdir()] == ["young"]
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("agentsd.plans.claims._WAIT_SECONDS", 0)
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+    found = claims.abandoned(lab.state / "scratch", "*")
+    assert [path.name for path in found] == ([] if isinstance(error, BlockingIOError) else ["old"])
+    with snapshot.scratch(lab.state) as folder:
+        assert folder.is_dir()
+
+
+def test_what_cannot_be_looked_at_is_judged_by_its_age(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+
+    assert claims.abandoned(tmp_path, "*") == []
+    assert claims.abandoned(tmp_path, "*", otherwise=lambda _: True) == [tmp_path / "link"]
+    assert claims.abandoned(tmp_path / "nothing", "*") == []
 
 
 def test_work_of_a_killed_job_can_still_be_shown(lab: Lab) -> None:
