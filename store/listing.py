@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agentsd.model import AsyncJob
+from agentsd.model import PAYLOAD_VERSION, AsyncJob
 from agentsd.store.database import Database
 from agentsd.store.jobs import COLUMNS, job_from_row
+from agentsd.store.schema import MAY_START
 
 PAGE = 500
 """Rows read at once."""
 _LARGE = {"payload_json": "''", "result": "NULL"}
 """What stands in a short row for the columns of any size."""
+_ACTIVE_OF_PLANS = """SELECT plan_id, job_id FROM async_jobs
+WHERE status IN ('queued', 'running') AND plan_id <> job_id"""
+# The order of the claim, see store.claims.
+_BEFORE = f"""SELECT count(*) FROM async_jobs INDEXED BY jobs_queued WHERE {MAY_START} AND schema_version <= :version
+AND (priority > :priority OR (priority = :priority AND seq < (SELECT seq FROM async_jobs WHERE job_id = :job_id)))"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +71,23 @@ def walk_jobs(
             return
         before = found[-1][0]
         left = None if left is None else left - wanted
+
+
+def active_jobs_of_plans(db: Database) -> list[tuple[str, str]]:
+    """(plan_id, job_id) of the jobs of plans that have not ended, however many others are queued."""
+    return db.read(_ACTIVE_OF_PLANS)
+
+
+def unknown_jobs(db: Database, ids: Sequence[str]) -> Iterator[str]:
+    """Those of *ids* that are no job of this store."""
+    for begin in range(0, len(ids), PAGE):
+        some = ids[begin : begin + PAGE]
+        marks = ", ".join("?" * len(some))
+        known = {row[0] for row in db.read(f"SELECT job_id FROM async_jobs WHERE job_id IN ({marks})", some)}
+        yield from (each for each in some if each not in known)
+
+
+def jobs_before(db: Database, job: AsyncJob) -> int:
+    """How many queued jobs are claimed before *job*."""
+    values = {"version": PAYLOAD_VERSION, "priority": job.priority, "job_id": job.job_id}
+    return db.read(_BEFORE, values)[0][0]

@@ -9,7 +9,7 @@ from agentsd.cli.checks.finding import ERROR, OK, WARNING, Finding
 from agentsd.cli.output import printable
 from agentsd.cli.words import ago, count
 from agentsd.model import JSON, AsyncJobStatus
-from agentsd.store import health, jobs, plans
+from agentsd.store import health, jobs, listing, plans
 from agentsd.store.units import format_bytes
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def plan_facts(client: Client) -> dict[str, PlanFacts]:
     from agentsd.plans.upkeep import PlanFacts  # noqa: PLC0415 - knows git
 
     active: dict[str, set[str]] = {}
-    for job in client.list(statuses=(AsyncJobStatus.QUEUED, AsyncJobStatus.RUNNING)):
-        active.setdefault(job.plan_id, set()).add(job.job_id)
+    for plan_id, job_id in listing.active_jobs_of_plans(client.db):
+        active.setdefault(plan_id, set()).add(job_id)
     return {
         plan.plan_id: PlanFacts(plan.state, frozenset(active.get(plan.plan_id, ())))
         for plan in plans.list_plans(client.db)
@@ -93,5 +93,5 @@ def check_sandboxes(client: Client) -> tuple[list[Leftover], list[Finding]]:
 def stray_logs(client: Client) -> Iterable[str]:
     """Ids for which there is a directory of logs and no job."""
     if client.state.logs.is_dir():
-        known = {job.job_id for job in client.list()}
-        yield from sorted(path.name for path in client.state.logs.iterdir() if path.name not in known)
+        there = sorted(path.name for path in client.state.logs.iterdir())
+        yield from listing.unknown_jobs(client.db, there)

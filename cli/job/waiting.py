@@ -40,12 +40,14 @@ def why_waiting(client: Client, job: AsyncJob) -> Iterable[str]:
 
 
 def _for_a_slot(client: Client, job: AsyncJob) -> Iterable[str]:
+    from agentsd.store.listing import jobs_before  # noqa: PLC0415 - loaded with the client
+
     workers = [row for row, health in seen_workers(client) if health != "dead"]
     if not workers:
         yield "It waits because no worker is running. Start one: agents worker start"
         return
     taking = [worker for worker in workers if worker.state != "draining"]
-    before = sum(_comes_first(each, job) for each in client.list(statuses=[AsyncJobStatus.QUEUED]))
+    before = jobs_before(client.db, job)
     busy, slots = sum(worker.running for worker in workers), sum(worker.max_workers for worker in workers)
     if busy >= slots:
         yield f"It waits for a free slot: {busy} of {slots} are taken, and {count(before, 'job')} of the queue come first."
@@ -59,16 +61,6 @@ def _for_a_slot(client: Client, job: AsyncJob) -> Iterable[str]:
         yield "Every worker is stopping and takes no more jobs."
     for worker in taking:
         yield from _paused(client, worker)
-
-
-def _comes_first(other: AsyncJob, job: AsyncJob) -> bool:
-    """Whether *other* is claimed before *job*."""
-    may_start = other.held_at is None and other.waits_for is None and other.schema_version <= PAYLOAD_VERSION
-    return may_start and (-other.priority, other.created_at, other.job_id) < (
-        -job.priority,
-        job.created_at,
-        job.job_id,
-    )
 
 
 def _who_runs(client: Client) -> Iterable[str]:
