@@ -69,10 +69,14 @@ def _spare_old_workers(database: Any) -> None:
     ).fetchall():
         if _read("/proc/sys/kernel/random/boot_id").strip() == boot and _started(pid) == start:
             raise StoreError(
-                f"{database.database} is of an older agentsd, whose worker {worker_id} (pid {pid}) still runs and could not"
+                f"{_path(database)} is of an older agentsd, whose worker {worker_id} (pid {pid}) still runs and could not"
                 f" go on after the upgrade. Stop it first: `kill {pid}` lets its jobs finish within its shutdown_grace,"
                 " and queues again what does not."
             )
+
+
+def _path(database: Any) -> str:
+    return database.execute_sql("PRAGMA database_list").fetchone()[2]
 
 
 def _started(pid: int) -> int | None:

@@ -54,7 +54,7 @@ def test_a_worker_that_could_not_go_on_keeps_a_store_from_being_upgraded(old: Ho
         )
     connection.close()
     if version == 1:
-        with pytest.raises(StoreError, match=f"`kill {here.pid}` lets its jobs finish"):
+        with pytest.raises(StoreError, match=f"^{old.state.database} .* `kill {here.pid}` lets"):
             open_store(old.state)
         assert old.sql("PRAGMA user_version") == [(1,)]
         with sqlite3.connect(old.state.database) as connection:
