@@ -30,11 +30,13 @@ class LazyGroup(click.Group):
         name: str,
         summary: str,
         entries: Mapping[str, Entry | LazyGroup],
+        *,
+        examples: str = "",
         **more: Any,
     ) -> None:
         """*entries* in the order in which the help lists them."""
         super().__init__(name, help=summary, **more)
-        self.entries = entries
+        self.entries, self.examples = entries, examples
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -67,6 +69,10 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        _write_examples(self.examples, formatter)
+
 
 class MissingCommandError(click.UsageError):
     """A group was named without one of its commands; a person gets the help."""
@@ -91,10 +97,14 @@ class Command(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
-        if self.examples:
-            with formatter.section("Examples"):
-                for line in self.examples.splitlines():
-                    formatter.write(f"{' ' * formatter.current_indent}{line.strip()}\n")
+        _write_examples(self.examples, formatter)
+
+
+def _write_examples(examples: str, formatter: click.HelpFormatter) -> None:
+    if examples:
+        with formatter.section("Examples"):
+            for line in examples.splitlines():
+                formatter.write(f"{' ' * formatter.current_indent}{line.strip()}\n")
 
 
 def define(name: str, *, examples: str = "", **more: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from agentsd.cli.framework import Entry, LazyGroup, MissingCommandError, format_option
+from agentsd.cli.framework import Entry, LazyGroup, MissingCommandError, format_option, nearest
 from agentsd.cli.output import FORMATS, Output, write
 from agentsd.errors import AgentsError, ExitCode
 
@@ -70,11 +70,33 @@ _CONFIG = {
 }
 
 
+_EXAMPLES = {
+    "plan": """agents plan create tidy.plan.yaml
+    agents plan execute 01JABCDE
+    agents plan diff 01JABCDE
+    agents plan apply 01JABCDE""",
+    "job": """agents job list --status running --watch
+    agents job logs -f 01JABCDE
+    agents job explain 01JABCDE
+    agents job cancel 01JABCDE --reason "wrong branch\"""",
+    "worker": """agents worker start
+    agents worker list
+    agents worker drain""",
+    "config": """agents config list
+    agents config set async.max_workers 8""",
+}
+_FIRST_STEPS = """agents demo
+agents plan create tidy.plan.yaml
+agents plan execute 01JABCDE
+agents worker start
+agents job list"""
+
+
 def _group(name: str, summary: str, commands: Mapping[str, str]) -> LazyGroup:
     entries = {
         word: Entry(f"agentsd.cli.{name}.{word.replace('-', '_')}", text) for word, text in commands.items()
     }
-    return LazyGroup(name, summary, entries, params=[format_option()])
+    return LazyGroup(name, summary, entries, params=[format_option()], examples=_EXAMPLES[name])
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -135,6 +157,7 @@ cli = Agents(
         ),
         format_option(),
     ],
+    examples=_FIRST_STEPS,
 )
 
 
@@ -199,13 +222,23 @@ def describe(error: BaseException) -> tuple[str, ExitCode]:
         return "Interrupted.", ExitCode.CANCELLED
     if isinstance(error, click.UsageError):
         hint = f" Try '{error.ctx.command_path} --help'." if error.ctx is not None else ""
-        return _one_line(error.format_message()) + hint, ExitCode.USAGE
+        return _one_line(error.format_message()) + _near_choice(error) + hint, ExitCode.USAGE
     if isinstance(error, click.ClickException):
         return _one_line(error.format_message()), ExitCode.USAGE
     if os.environ.get("AGENTS_DEBUG"):
         raise error
     kind = type(error).__name__
     return f"{kind}: {_one_line(str(error))} (AGENTS_DEBUG=1 shows where)", ExitCode.ERROR
+
+
+def _near_choice(error: click.UsageError) -> str:
+    """A hint at the word that was meant, where one of several words was expected."""
+    choice = error.param.type if isinstance(error, click.BadParameter) and error.param is not None else None
+    if not isinstance(choice, click.Choice):
+        return ""
+    given = error.message.partition("'")[2].partition("'")[0]
+    near = nearest(given, dict.fromkeys(map(str, choice.choices)))
+    return near if near.startswith(" Did") else ""  # the message itself lists them all
 
 
 def _one_line(text: str) -> str:

@@ -40,6 +40,23 @@ def test_every_command_has_help_that_ends_in_examples(agents: Agents, words: tup
     assert last.startswith(("agents ", '"$EDITOR" "$(agents', "make-list | agents")), last
 
 
+@pytest.mark.parametrize("group", [(), ("plan",), ("job",), ("worker",), ("config",)], ids=" ".join)
+def test_the_help_of_a_group_ends_in_examples_that_exist(agents: Agents, group: tuple[str, ...]) -> None:
+    """Each of them is a command of the group, with options that it has."""
+    lines = agents(*group, "--help").out.rstrip().splitlines()
+    examples = [line.split()[1:] for line in lines[lines.index("Examples:") + 1 :]]
+
+    assert len(examples) > 1
+    for words in examples:
+        assert words[: len(group)] == [*group]
+        command, rest = cli, words
+        while isinstance(command, LazyGroup):
+            command, rest = command.get_command(click.Context(command), rest[0]), rest[1:]
+        assert command is not None, words
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in rest if word.startswith("-")} <= known
+
+
 def test_a_group_without_a_command_shows_its_help(agents: Agents) -> None:
     """On stderr, and exits with 2; a program gets an envelope."""
     said = agents("job")
@@ -58,7 +75,8 @@ def test_a_group_without_a_command_shows_its_help(agents: Agents) -> None:
         (("job", "lst"), "Did you mean 'list'?"),
         (("job", "xyzzy"), "Known: enqueue, list"),
         (("job", "list", "--statu", "queued"), "--status"),
-        (("job", "list", "--status", "queud"), "queued"),
+        (("job", "list", "--status", "queud"), "Did you mean 'queued'?"),
+        (("job", "list", "--status", "xyzzy"), "'cancelled'. Try"),
         (("job", "list", "extra"), "unexpected extra argument"),
         (("job", "show"), "Missing argument 'JOB'"),
         (("job", "wait", "x", "--timeout", "soon"), "expected seconds as a number"),
