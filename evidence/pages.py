@@ -17,4 +17,5 @@ def put(page: Path, name: str, text: str) -> None:
         raise NoPlaceError(f"{page} has not exactly one {begin.strip()} and {end}.")
     head, _, rest = before.partition(begin)
     _, _, tail = rest.partition(end)
-    page.write_text(f"{head}{begin}{text.strip()}\n{end}{tail}")
+    # A table has to be a paragraph of its own.
+    page.write_text(f"{head}{begin}\n{text.strip()}\n\n{end}{tail}")

@@ -13,6 +13,12 @@ from models.registry import ACTIONS
 from models.rules import Rules, names
 from models.world import World
 
+WORLDS = (
+    "| world | supervisors | jobs | kills | pauses | cancels | freezes | states | steps | longest way |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+)
+"""Above the lines of :func:`world_row`."""
+
 
 def tables() -> str:
     """Markdown; takes as long as checking everything."""
@@ -21,8 +27,7 @@ def tables() -> str:
 
 def worlds(chosen: Mapping[str, World]) -> Iterator[str]:
     """What is checked, and how large it is."""
-    yield "| world | supervisors | jobs | kills | pauses | cancels | freezes | states | steps | longest way |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield from WORLDS
     for name, begin in chosen.items():
         yield world_row(name, begin, check(begin))
 
