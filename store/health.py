@@ -29,6 +29,10 @@ WHERE j.status = 'running' AND (w.worker_id IS NULL OR w.ended_at IS NOT NULL) L
 _IDLE_PLANS = """SELECT plan_id, state FROM plans AS p WHERE state IN ('executing', 'applying') AND NOT EXISTS (
     SELECT 1 FROM async_jobs AS j WHERE j.plan_id = p.plan_id AND j.status IN ('queued', 'running')) LIMIT ?"""
 _OLDEST = "SELECT min(created_at) FROM async_jobs WHERE status = 'queued'"
+LARGE = 256 * 2**20
+"""Bytes from which on a file is not read through at a start: SQLite's check cannot be broken off, and takes a second per
+gigabyte at best."""
+_SMALL = ("plans", "workers")
 MOST = 20
 """Findings of one kind that are reported."""
 
@@ -72,26 +76,29 @@ class IntegrityCheck:
             self._found = "; ".join(row[0] for row in complaints)
 
 
-def refuse_damaged(db: Database, limit: float = 0.5) -> None:
+def refuse_damaged(db: Database, limit: float = 0.5, large: int = LARGE) -> None:
     """Raise StoreError if the database file is damaged: nothing is to run whose end could not be written.
 
-    Looks for *limit* seconds at most, which is all of a store with fewer than 100,000 jobs; ``agents diagnostics``
-    looks at all of any.
+    Of a file of *large* bytes only the tables are looked at that do not grow with the jobs: a start must not take
+    seconds. And for *limit* seconds at most. ``agents diagnostics`` looks at all of any.
     """
+    is_large = db.state.database.stat().st_size >= large
     until = time.monotonic() + limit
     db.connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
     try:
         with db.explained():
-            complaint = _complaint(db)
+            complaints = [_complaint(db, table) for table in (_SMALL if is_large else ("",))]
     finally:
         db.connection.set_progress_handler(None, 0)
-    if complaint != "ok":
-        raise StoreError(f"{db.state.database} is damaged: {complaint}. Restore a backup, or move it away.")
+    for complaint in complaints:
+        if complaint != "ok":
+            raise StoreError(f"{db.state.database} is damaged: {complaint}. Restore a backup, or move it away.")
 
 
-def _complaint(db: Database) -> str:
+def _complaint(db: Database, table: str) -> str:
+    """What is wrong with *table*, or with anything; ``ok`` if nothing is."""
     try:
-        return db.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        return db.connection.execute(f"PRAGMA quick_check({table or 1})").fetchone()[0]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise

@@ -22,6 +22,7 @@ from agentsd.errors import StoreError
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.store import jobs
 from agentsd.store.database import open_store
+from agentsd.store.health import refuse_damaged
 from agentsd.store.jobs import NewJob
 
 Start = Callable[..., Supervisor]
@@ -169,6 +170,22 @@ def test_a_damaged_page_is_found_before_any_job_runs(
     looked = operator.run("diagnostics")
     assert looked.exit_code == 1
     assert "damaged" in looked.stdout
+
+
+def test_a_large_store_is_not_read_through_at_a_start(filled: Path, home: Home) -> None:
+    """Of it the small tables are looked at: a damaged job is found by whoever reads it, a damaged worker at once."""
+    with closing(sqlite3.connect(filled)) as connection:
+        pages = dict(connection.execute("SELECT name, rootpage FROM sqlite_master"))
+        ((size,),) = connection.execute("PRAGMA page_size")
+    damage(filled, (pages["jobs_queued"] - 1) * size)
+    with open_store(home.state) as db:
+        refuse_damaged(db, large=0)
+        with pytest.raises(StoreError, match="is damaged"):
+            refuse_damaged(db)
+    damage(filled, (pages["workers"] - 1) * size)
+
+    with open_store(home.state) as db, pytest.raises(StoreError, match="is damaged"):
+        refuse_damaged(db, large=0)
 
 
 # -- files that are not there any more ----------------------------------------------------------------------
