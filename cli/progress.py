@@ -18,17 +18,24 @@ from agentsd.store.units import format_seconds
 SIGNS = {"succeeded": "+", "failed": "x", "running": ">", "skipped": "-", "cancelled": "x", "lost": "x"}
 _STYLES = {"succeeded": "green", "failed": "red", "lost": "red", "cancelled": "yellow", "running": "cyan"}
 SECONDS_BETWEEN = 0.1
+_NAME_COLUMNS = 24
 CLEAR = "\r\x1b[K"
 
 
 class ProgressLine:
-    """Rewrites one line in place."""
+    """Rewrites one line in place. *expected*: how long each step may take, in seconds, where that is known."""
 
     def __init__(self, output: Output) -> None:
+        self.expected: Sequence[float | None] = ()
         self._on = output.is_table and is_terminal(sys.stderr)
         self._begin = time.monotonic()
         self._shown = ""
         self._last = 0.0
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is anybody to see it."""
+        return self._on
 
     def show_job(self, job: AsyncJob) -> None:
         """Show a job's state and, if it runs, its steps."""
@@ -63,6 +70,7 @@ class ProgressLine:
             head,
             f"{done}/{len(steps)} steps" if steps else describe_doing(progress),
             elapsed,
+            remaining_words(steps, self.expected),
             describe_steps(steps),
         ]
         text = shorten("  ".join(part for part in parts if part), _columns() - 1)
@@ -108,10 +116,45 @@ def describe_doing(progress: JSON) -> str:
 
 
 def describe_steps(steps: Sequence[Mapping[str, JSON]]) -> str:
-    """``+build >test  deploy``: each step with the sign of its state."""
+    """``+build >test 12 s  deploy``: each step with the sign of its state, and how long it has been running."""
     return "  ".join(
-        f"{SIGNS.get(str(step.get('state')), ' ')}{printable(str(step.get('name')))}" for step in steps
+        SIGNS.get(str(step.get("state")), " ")
+        + shorten(printable(str(step.get("name"))), _NAME_COLUMNS)
+        + _running_for(step)
+        for step in steps
     )
+
+
+def _running_for(step: Mapping[str, JSON]) -> str:
+    begun = step.get("started_at")
+    if step.get("state") != "running" or not begun:
+        return ""
+    return f" {format_seconds(round(seconds_between(str(begun))))}"
+
+
+def remaining_words(steps: Sequence[Mapping[str, JSON]], expected: Sequence[float | None]) -> str:
+    """``about 3m left``; nothing where a step is new, takes longer than ever, or has failed."""
+    seconds = _remaining(steps, expected)
+    return f"about {format_seconds(round(seconds))} left" if seconds and seconds >= 1 else ""
+
+
+def _remaining(steps: Sequence[Mapping[str, JSON]], expected: Sequence[float | None]) -> float | None:
+    left = 0.0
+    if len(steps) != len(expected):
+        return None
+    for step, seconds in zip(steps, expected, strict=True):
+        match step.get("state"):
+            case "waiting" if seconds is not None:
+                left += seconds
+            case "running" if seconds is not None:
+                left += max(0.0, seconds - seconds_between(str(step.get("started_at"))))
+            case "succeeded" | "skipped":
+                pass
+            case "failed" if step.get("continued"):
+                pass
+            case _:
+                return None
+    return left
 
 
 def step_lines(progress: JSON) -> list[str]:

@@ -27,6 +27,7 @@ from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.worker import AsyncWorker
 
 Progress = Callable[[dict[str, Any]], None]
+SHOW_AGAIN = 1.0
 _NO_PAYLOAD: Mapping[str, JSON] = MappingProxyType({})
 
 
@@ -72,7 +73,13 @@ class ForegroundWorker(AsyncWorker):
         return self.job
 
     def _show(self, running: RunningJob) -> None:
+        """Show how far the job is, and again in a second: what is shown has a clock in it."""
         self._on_progress(orjson.loads(running.progress or "null"))
+        self.timers.set("show again", SHOW_AGAIN, lambda: self._show_again(running))
+
+    def _show_again(self, running: RunningJob) -> None:
+        if running.job.job_id in self.fleet.running:
+            self._show(running)
 
     def room(self) -> int:
         """None: this supervisor takes nothing from the queue."""
@@ -119,7 +126,7 @@ def run_in_foreground(
 ) -> AsyncJob:
     """Run *phase* of a plan to its end, here and now; returns the job as it ended.
 
-    *on_progress* gets the job's progress whenever it changes. *retried*: the job that has ended and that this one is
+    *on_progress* gets the job's progress whenever it changes, and every second. *retried*: the job that has ended and that this one is
     a new attempt at. Raises ConflictError, NotFoundError.
     """
     client.bury_dead_owner(plan_id)

@@ -10,12 +10,11 @@ from agentsd.cli.output import printable
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import count
 from agentsd.errors import ConflictError
-from agentsd.model import JSON, AsyncJob, PlanRow
+from agentsd.model import ACTIVE_STATUSES, JSON, AsyncJob, PlanRow
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
 
-ACTIVE = ("queued", "running")
 _NAMED = 5
 
 
@@ -45,7 +44,7 @@ def find_change(client: Client, plan: PlanRow) -> Change:
         return Change(latest.job_id, parsed(latest.result) or {})
     its_jobs = client.list(plan_id=plan.plan_id)
     late = late_result(
-        client.state.root, plan.plan_id, [job.job_id for job in its_jobs if job.status in ACTIVE]
+        client.state.root, plan.plan_id, [job.job_id for job in its_jobs if not job.status.is_terminal]
     )
     if late is not None:
         return Change(None, late)
@@ -58,7 +57,7 @@ def find_change(client: Client, plan: PlanRow) -> Change:
 
 def active_job(client: Client, plan_id: str) -> AsyncJob | None:
     """The job of a plan that has not ended, if there is one."""
-    return next(iter(client.list(plan_id=plan_id, statuses=ACTIVE, limit=1)), None)
+    return next(iter(client.list(plan_id=plan_id, statuses=ACTIVE_STATUSES, limit=1)), None)
 
 
 def latest_job(client: Client, plan: PlanRow) -> AsyncJob:

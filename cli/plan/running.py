@@ -48,11 +48,15 @@ def run_here(
     retried: AsyncJob | None = None,
 ) -> ExitCode:
     """Run in the foreground, with the progress of the steps on a terminal; Ctrl-C cancels."""
+    from agentsd.cli.plan.estimate import expected_seconds  # noqa: PLC0415 - not needed when it is queued
+    from agentsd.store import plans  # noqa: PLC0415 - loaded with the client
     from agentsd.supervisor.foreground import run_in_foreground  # noqa: PLC0415 - the whole supervisor
     from agentsd.supervisor.outcome import exit_code_for  # noqa: PLC0415
 
     output = current_output()
     with ProgressLine(output) as line:
+        if line.is_shown and phase is Phase.EXECUTE:
+            line.expected = expected_seconds(client, plans.get(client.db, plan_id))
         job = run_in_foreground(
             client, plan_id, phase, on_progress=line.show_progress, payload=payload or {}, retried=retried
         )
