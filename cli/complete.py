@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentsd.errors import AgentsError
+from agentsd.model import ACTIVE_STATUSES, TERMINAL_STATUSES, AsyncJobStatus
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -16,14 +17,14 @@ KINDS = {
     "job": "job", "jobs": "job", "after": "job", "plan": "plan", "worker": "worker", "phase": "phase", "key": "key",
 }  # fmt: skip
 """The kind of thing that a parameter of this name takes."""
-_QUEUED, _ACTIVE = ("queued",), ("queued", "running")
+_QUEUED, _ACTIVE = (AsyncJobStatus.QUEUED,), ACTIVE_STATUSES
 FITTING: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("job", "cancel"): _ACTIVE,
     ("job", "wait"): _ACTIVE,
     ("job", "hold"): _QUEUED,
     ("job", "release"): _QUEUED,
     ("job", "set-priority"): _QUEUED,
-    ("job", "retry"): ("succeeded", "failed", "cancelled"),
+    ("job", "retry"): tuple(TERMINAL_STATUSES),
     ("plan", "execute"): ("draft", "ready", "failed", "cancelled"),
     ("plan", "apply"): ("ready", "applying"),
     ("plan", "revert"): ("applied", "applying"),

@@ -14,6 +14,7 @@ from agentsd.store import events, plans
 from agentsd.store.database import Database, Transaction
 from agentsd.store.ids import new_id, resolve_id
 from agentsd.store.payload import wrap
+from agentsd.store.schema import ACTIVE
 
 _NO_DATA: Mapping[str, JSON] = MappingProxyType({})
 COLUMNS = tuple(field.name for field in fields(AsyncJob))
@@ -76,7 +77,7 @@ def active_of_key(tx: Transaction, key: str | None) -> AsyncJob | None:
     """The job of *key* that has not ended, if there is one."""
     if key is None:
         return None
-    found = tx.execute(f"{_SELECT} WHERE key = ? AND status IN ('queued', 'running')", (key,))
+    found = tx.execute(f"{_SELECT} WHERE key = ? AND status IN {ACTIVE}", (key,))
     return job_from_row(found[0]) if found else None
 
 
@@ -153,8 +154,8 @@ def insert_for_plan(
 def active_job(tx: Transaction, plan_id: str) -> tuple[str, str, str] | None:
     """(job_id, phase, status) of the execute or apply of a plan that has not ended, if there is one."""
     found = tx.execute(
-        """SELECT job_id, phase, status FROM async_jobs
-        WHERE plan_id = ? AND status IN ('queued', 'running') AND phase IN ('execute', 'apply')""",
+        f"""SELECT job_id, phase, status FROM async_jobs
+        WHERE plan_id = ? AND status IN {ACTIVE} AND phase IN ('execute', 'apply')""",
         (plan_id,),
     )
     return found[0] if found else None

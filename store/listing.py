@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from agentsd.model import PAYLOAD_VERSION, AsyncJob
 from agentsd.store.database import Database
 from agentsd.store.jobs import COLUMNS, job_from_row
-from agentsd.store.schema import MAY_START
+from agentsd.store.schema import ACTIVE, MAY_START
 
 PAGE = 500
 """Rows read at once."""
 _LARGE = {"payload_json": "''", "result": "NULL"}
 """What stands in a short row for the columns of any size."""
-_ACTIVE_OF_PLANS = """SELECT plan_id, job_id FROM async_jobs
-WHERE status IN ('queued', 'running') AND plan_id <> job_id"""
+_ACTIVE_OF_PLANS = f"SELECT plan_id, job_id FROM async_jobs WHERE status IN {ACTIVE} AND plan_id <> job_id"
 # The order of the claim, see store.claims.
 _BEFORE = f"""SELECT count(*) FROM async_jobs INDEXED BY jobs_queued WHERE {MAY_START} AND schema_version <= :version
 AND (priority > :priority OR (priority = :priority AND seq < (SELECT seq FROM async_jobs WHERE job_id = :job_id)))"""

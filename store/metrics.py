@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from agentsd.model import PAYLOAD_VERSION
 from agentsd.store.database import Database
+from agentsd.store.schema import ACTIVE
 from agentsd.store.totals import BEYOND, BUCKETS, NEVER
 
 Span = Literal["wait", "run"]
@@ -16,7 +17,7 @@ _QUEUE = """SELECT phase, CASE WHEN held_at IS NOT NULL THEN 'held' WHEN waits_f
     WHEN schema_version > ? THEN 'newer' ELSE 'ready' END AS state, count(*), min(created_at)
 FROM async_jobs WHERE status = 'queued' GROUP BY phase, state"""
 _RUNNING = "SELECT phase, count(*) FROM async_jobs WHERE status = 'running' GROUP BY phase"
-_ACTIVE = "SELECT DISTINCT phase FROM async_jobs WHERE status IN ('queued', 'running')"
+_ACTIVE = f"SELECT DISTINCT phase FROM async_jobs WHERE status IN {ACTIVE}"
 _ENDED = "SELECT phase, status, reason, count(*) FROM async_jobs WHERE finished_at >= ? GROUP BY phase, status, reason"
 _FINISHED = "SELECT phase, status, reason, sum(number) FROM job_totals GROUP BY phase, status, reason"
 _SPANS = """SELECT phase, {span}_le, sum(number), total({span}_s) FROM job_totals WHERE {span}_le <> ?

@@ -16,6 +16,7 @@ from agentsd.model import (
 )
 from agentsd.store.database import Database, Transaction
 from agentsd.store.ids import resolve_id
+from agentsd.store.schema import ACTIVE
 
 _COLUMNS = tuple(field.name for field in fields(PlanRow))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM plans"
@@ -23,8 +24,8 @@ _INSERT = f"INSERT INTO plans ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * l
 _HAS_RESULT = """SELECT 1 FROM async_jobs
 WHERE plan_id = ? AND phase = 'execute' AND status = 'succeeded' LIMIT 1"""
 
-_ACTIVE = """SELECT job_id FROM async_jobs
-WHERE plan_id = ? AND phase IN ('execute', 'apply') AND status IN ('queued', 'running') LIMIT 1"""
+_ACTIVE = f"""SELECT job_id FROM async_jobs
+WHERE plan_id = ? AND phase IN ('execute', 'apply') AND status IN {ACTIVE} LIMIT 1"""
 
 
 def _plan(row: tuple[object, ...]) -> PlanRow:

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agentsd.model import REASONS, TERMINAL_STATUSES, VALID_TRANSITIONS, AsyncJobStatus, Phase
+from agentsd.model import (
+    ACTIVE_STATUSES,
+    REASONS,
+    TERMINAL_STATUSES,
+    VALID_TRANSITIONS,
+    AsyncJobStatus,
+    Phase,
+)
 from agentsd.store import totals
 
 APPLICATION_ID = 0x41474E54  # "AGNT": how an agentsd database is told from any other
@@ -29,7 +36,7 @@ def listing(values: Iterable[str]) -> str:
 
 STATUSES = listing(AsyncJobStatus)
 TERMINAL = listing(TERMINAL_STATUSES)
-_ACTIVE = listing(set(AsyncJobStatus) - TERMINAL_STATUSES)
+ACTIVE = listing(ACTIVE_STATUSES)
 REASON_FITS_STATUS = " OR ".join(
     f"(status = '{status}' AND reason IN {listing(reasons)})" for status, reasons in REASONS.items()
 )
@@ -53,9 +60,9 @@ INDEXES = (
     "CREATE INDEX jobs_plan ON async_jobs (plan_id, seq)",
     "CREATE INDEX jobs_retry_of ON async_jobs (retry_of) WHERE retry_of IS NOT NULL",
     "CREATE INDEX jobs_waiting ON async_jobs (waits_for) WHERE waits_for IS NOT NULL",
-    f"CREATE UNIQUE INDEX one_active_job_per_key ON async_jobs (key) WHERE key IS NOT NULL AND status IN {_ACTIVE}",
+    f"CREATE UNIQUE INDEX one_active_job_per_key ON async_jobs (key) WHERE key IS NOT NULL AND status IN {ACTIVE}",
     f"""CREATE UNIQUE INDEX one_active_job_per_plan ON async_jobs (plan_id)
-    WHERE status IN {_ACTIVE} AND phase IN {listing(Phase)}""",
+    WHERE status IN {ACTIVE} AND phase IN {listing(Phase)}""",
     "CREATE INDEX events_job ON job_events (job_id, event_id)",
 )
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.job.targets import ACTIVE, chosen, show_targets
+from agentsd.cli.job.targets import chosen, show_targets
 from agentsd.cli.output import Output
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import shown_job
 from agentsd.cli.words import count
 from agentsd.errors import AgentsError, ConflictError, ExitCode
-from agentsd.model import JSON, AsyncJob, AsyncJobStatus
+from agentsd.model import ACTIVE_STATUSES, JSON, AsyncJob, AsyncJobStatus
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     agents job cancel --all""",
 )
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
-@click.option("--status", type=click.Choice(ACTIVE), help="Every job that is queued, or that is running.")
+@click.option(
+    "--status",
+    type=click.Choice([each.value for each in ACTIVE_STATUSES]),
+    help="Every job that is queued, or that is running.",
+)
 @click.option("--plan", help="Every job of this plan.")
 @click.option("--phase", help="Every job of this phase.")
 @click.option("--all", "every", is_flag=True, help="Every job.")

@@ -11,12 +11,11 @@ from agentsd.cli.session import find_plan
 from agentsd.cli.shapes import job_item
 from agentsd.cli.words import ago, count, state_style
 from agentsd.errors import ExitCode
-from agentsd.model import AsyncJob
+from agentsd.model import ACTIVE_STATUSES, AsyncJob
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
 
-ACTIVE = ("queued", "running")
 HEADINGS = ("JOB", "PHASE", "STATUS", "AGE", "PROCESSES")
 
 
@@ -26,7 +25,7 @@ def chosen(client: Client, status: str | None, plan: str | None, phase: str | No
 
     plan_id = None if plan is None else find_plan(client, plan)
     found = jobs.list_jobs(
-        client.db, statuses=ACTIVE if status is None else [status], plan_id=plan_id, phase=phase
+        client.db, statuses=ACTIVE_STATUSES if status is None else [status], plan_id=plan_id, phase=phase
     )
     return [job.job_id for job in sorted(found, key=lambda job: job.status)]
 

@@ -55,6 +55,8 @@ VALID_TRANSITIONS: Mapping[AsyncJobStatus, frozenset[AsyncJobStatus]] = MappingP
 )
 
 TERMINAL_STATUSES = frozenset(status for status in AsyncJobStatus if status.is_terminal)
+ACTIVE_STATUSES = tuple(status for status in AsyncJobStatus if not status.is_terminal)
+"""Of the jobs that have not ended, in the order in which a job has them."""
 
 
 class Reason(StrEnum):
