@@ -145,6 +145,11 @@ def captures() -> Iterator[tuple[str, str]]:
         ):  # fmt: skip
             yield " ".join(("agents", *words)), made.screen(*words)
         yield "agents top", top(made, running)
+        for words in (
+            ("job", "explain", running), ("job", "cancel", running, "--wait", "--reason", "enough"),
+            ("job", "show", running),
+        ):  # fmt: skip
+            yield " ".join(("agents", *words)), made.screen(*words)
 
 
 def main() -> None:
