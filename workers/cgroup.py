@@ -56,17 +56,24 @@ class Group:
 
     def is_populated(self) -> bool:
         """Whether any process lives in it or below (zombies do not count)."""
-        return b"populated 1" in os.pread(self._events, 256, 0)
+        try:
+            return b"populated 1" in os.pread(self._events, 256, 0)
+        except OSError:  # somebody has removed it, which only an empty one lets happen
+            return False
 
     @property
     def is_fresh(self) -> bool:
-        """Whether, as far as can be seen, no job has meddled with it: it was never killed and has no groups below."""
-        return not self._killed and os.stat(self.path).st_nlink == _LINKS_WITHOUT_GROUPS  # noqa: PTH116 - per job
+        """Whether, as far as can be seen, no job has meddled with it: it is there, was never killed and has no groups below."""
+        try:
+            return not self._killed and os.stat(self.path).st_nlink == _LINKS_WITHOUT_GROUPS  # noqa: PTH116 - per job
+        except OSError:
+            return False
 
     def kill(self) -> None:
         """KILL everything in it, now and in one step."""
         self._killed = True
-        os.write(self._kill, b"1")
+        with contextlib.suppress(OSError):  # removed meanwhile, so it was empty
+            os.write(self._kill, b"1")
 
     def holds(self, membership: str) -> bool:
         """Whether that is the membership (``/proc/PID/cgroup``) of a process in it or below."""

@@ -161,6 +161,29 @@ def test_groups_come_and_go_with_their_worker(client: Client, home: Home, begin:
 
 
 @pytest.mark.skipif(not has_groups, reason="no control group is writable")
+def test_groups_that_somebody_removes_end_no_job(
+    client: Client, begin: Begin, start: Start, den: Path
+) -> None:
+    """Empty ones can be removed by anybody: the neighbour in another slot goes on, later jobs run and leave nothing."""
+    worker = start(containment="cgroup", max_workers=2)
+    neighbour = begin("gate", {"gate": str(den / "gate")})
+    client.wait(client.enqueue("noop").job_id, timeout=20)
+    spawner, group = worker.spawner_pid, find_worker_groups(worker.row.worker_id)[0]
+    (group / "slot-1").rmdir()
+    ends = [
+        client.wait(client.enqueue(phase, payload={"then": "return"}).job_id, timeout=20)
+        for phase in ("tree", "noop")
+    ]
+    inside = (group / "slot-1").exists()
+    (den / "gate").touch()
+
+    assert [end.reason for end in ends] == [Reason.COMPLETED] * 2
+    assert inside, "the next job has a group again"
+    assert client.wait(neighbour.job_id, timeout=20).reason is Reason.COMPLETED
+    assert worker.spawner_pid == spawner
+
+
+@pytest.mark.skipif(not has_groups, reason="no control group is writable")
 def test_the_next_start_removes_the_group_of_a_dead_worker(
     client: Client, begin: Begin, start: Start
 ) -> None:
