@@ -10,6 +10,7 @@ import pytest
 from support.agents import Agents
 from support.home import Home
 from support.supervisor import Supervisor
+from support.terminal import Terminal
 
 
 @pytest.fixture
@@ -29,6 +30,15 @@ def worker(home: Home) -> Iterator[Supervisor]:
         supervisor.stop()
     finally:
         supervisor.end()
+
+
+@pytest.fixture
+def terminal(home: Home) -> Iterator[list[Terminal]]:
+    """Terminals that are closed at the end."""
+    opened: list[Terminal] = []
+    yield opened
+    for each in opened:
+        each.end()
 
 
 PLAN = """\

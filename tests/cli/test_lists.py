@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 
 import pytest
 from support.agents import Agents
@@ -100,15 +99,6 @@ def test_of_an_id_the_end_is_kept() -> None:
     """What is left still names it; of other words the beginning."""
     assert shorten("01JABCDEFGHJKMNPQRSTVWXYZ0", 9) == "…STVWXYZ0"
     assert shorten("a long sentence", 9) == "a long s…"
-
-
-@pytest.fixture
-def terminal(home: Home) -> Iterator[list[Terminal]]:
-    """Terminals that are closed at the end."""
-    opened: list[Terminal] = []
-    yield opened
-    for each in opened:
-        each.end()
 
 
 @pytest.mark.parametrize("what", ["job", "worker"])

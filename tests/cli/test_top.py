@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 import pytest
@@ -181,15 +181,6 @@ def test_an_empty_store_says_how_to_begin(home: Home) -> None:
 
 
 # -- in a terminal, and without one -----------------------------------------------------------------
-
-
-@pytest.fixture
-def terminal(home: Home) -> Iterator[list[Terminal]]:
-    """Terminals that are closed at the end."""
-    opened: list[Terminal] = []
-    yield opened
-    for each in opened:
-        each.end()
 
 
 def test_in_a_real_terminal_it_begins_and_ends(agents: Agents, home: Home, terminal: list[Terminal]) -> None:
