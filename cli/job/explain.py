@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.job.reach import Member, tree_of, unkillable, what_a_cancel_hits
+from agentsd.cli.job.reach import Member, tree_of, unkillable, what_a_cancel_hits, what_is_left
 from agentsd.cli.job.waiting import why_waiting
 from agentsd.cli.output import wrapped
+from agentsd.cli.progress import steps_of
 from agentsd.cli.session import find_job, session
-from agentsd.cli.words import ago, took
+from agentsd.cli.shapes import progress_of
+from agentsd.cli.words import ago, seconds_between, took
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, AsyncJobStatus, JobEvent, Reason
 from agentsd.store.logs import last_text
@@ -53,9 +55,11 @@ def command(job: str) -> ExitCode:
         found = client.get(find_job(client, job))
         tree = tree_of(client, found) if found.status is AsyncJobStatus.RUNNING else []
         sentences = [*explain(client, found, tree)]
+        following = [*_what_next(client, found)]
         last = last_text(client.state.job_logs(found.job_id), 5)
     if last and found.status in (AsyncJobStatus.FAILED, AsyncJobStatus.CANCELLED):
         sentences += ["Its last output was:", *(f"    {line}" for line in last)]
+    sentences += following
     data = {
         "job_id": found.job_id,
         "status": found.status,
@@ -68,8 +72,8 @@ def command(job: str) -> ExitCode:
 
 def explain(client: Client, job: AsyncJob, tree: Iterable[Member] = ()) -> Iterable[str]:
     """Sentences about one job."""
-    of_plan = f" of plan {job.plan_id}" if job.plan_id != job.job_id else ""
-    yield f"Job {job.job_id} is the {job.phase}{of_plan}, attempt {job.attempt}, queued {ago(job.created_at)} ago."
+    what = f"the {job.phase} of plan {job.plan_id}" if job.plan_id != job.job_id else f"of phase {job.phase}"
+    yield f"Job {job.job_id} is {what}, attempt {job.attempt}, queued {ago(job.created_at)} ago."
     if job.retry_of:
         yield f"It follows job {job.retry_of}."
     if job.status is AsyncJobStatus.QUEUED:
@@ -87,10 +91,18 @@ def _running(client: Client, job: AsyncJob, tree: Iterable[Member]) -> Iterable[
         yield "That worker is gone. The next worker to start ends what is left of the job; `agents job cancel` does it now."
     if job.cancel_requested_at:
         why = f" ({job.cancel_reason})" if job.cancel_reason else ""
-        yield f"{job.cancel_requested_by} asked to cancel it {ago(job.cancel_requested_at)} ago{why}."
+        yield f"{job.cancel_requested_by} asked to cancel it {ago(job.cancel_requested_at)} ago{why}.{_until_kill(client, job) if alive else ''}"
     if stuck := unkillable(client, job):
         yield f"It cannot end: {stuck}"
-    yield from what_a_cancel_hits(tree)
+    yield from left_behind(job)
+    yield from what_is_left(tree) if job.cancel_requested_at else what_a_cancel_hits(tree)
+
+
+def _until_kill(client: Client, job: AsyncJob) -> str:
+    grace = client.settings.cancel_grace
+    left = grace - seconds_between(str(job.cancel_requested_at))
+    when = f"in {format_seconds(round(left))}" if left > 0 else "now"
+    return f" What has not ended after {format_seconds(grace)} (async.cancel_grace) is killed, {when}."
 
 
 def _ended(client: Client, job: AsyncJob) -> Iterable[str]:
@@ -100,16 +112,38 @@ def _ended(client: Client, job: AsyncJob) -> Iterable[str]:
     yield f"It ended {job.status} ({job.reason}) {ago(job.finished_at)} ago{ran}.{meaning}"
     if job.error:
         yield job.error
+    elif job.cancel_requested_by and job.status is not AsyncJobStatus.CANCELLED:
+        yield f"{job.cancel_requested_by} asked to cancel it, but it came to an end by itself."
     elif job.cancel_requested_by:
         why = f", because: {job.cancel_reason}" if job.cancel_reason else ", without giving a reason"
         yield f"It was {job.cancel_requested_by} who cancelled it{why}."
     for event in client.events(job.job_id):
         yield from _ladder(event)
+    yield from left_behind(job)
     if job.user_s is not None and job.system_s is not None and job.max_rss_bytes is not None:
         yield f"It used {format_seconds(job.user_s + job.system_s)} of CPU and at most {format_bytes(job.max_rss_bytes)} of memory."
     following = _successor(client, job)
     if following is not None:
         yield f"Job {following.job_id} followed it; that one is {following.status}."
+
+
+def left_behind(job: AsyncJob) -> Iterable[str]:
+    """Sentences on processes that outlived the steps that started them."""
+    for step in steps_of(progress_of(job)):
+        number = step.get("survivors")
+        if isinstance(number, int) and number:
+            were = "it was" if number == 1 else "they were"
+            yield f"Step {step.get('name')} left {number} process{'es' * (number > 1)} behind; {were} ended with it."
+
+
+def _what_next(client: Client, job: AsyncJob) -> Iterable[str]:
+    """Which command goes on from a job that did not succeed and that no other followed."""
+    if job.status not in (AsyncJobStatus.FAILED, AsyncJobStatus.CANCELLED) or _successor(client, job):
+        return
+    if job.plan_id != job.job_id:
+        yield f"What can be done now: agents plan status {job.plan_id}"
+    else:
+        yield f"To run it again: agents job retry {job.job_id}"
 
 
 def _ladder(event: JobEvent) -> Iterable[str]:

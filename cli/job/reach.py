@@ -60,10 +60,18 @@ def _title(pid: int) -> str:
 
 def what_a_cancel_hits(members: Iterable[Member]) -> Iterable[str]:
     """Lines on a running job's processes."""
+    return _listed(members, "A cancel would end its process:", "A cancel would end these {} processes:")
+
+
+def what_is_left(members: Iterable[Member]) -> Iterable[str]:
+    """Lines on the processes of a job that is being ended."""
+    return _listed(members, "Its process is still there:", "These {} processes of it are still there:")
+
+
+def _listed(members: Iterable[Member], one: str, several: str) -> Iterable[str]:
     listed = list(members)
     if listed:
-        number = "its process" if len(listed) == 1 else f"these {len(listed)} processes"
-        yield f"A cancel would end {number}:"
+        yield one if len(listed) == 1 else several.format(len(listed))
         yield from (f"    {member.pid}  {member.state}  {member.title}" for member in listed)
 
 
