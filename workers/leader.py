@@ -40,6 +40,7 @@ class Leader:
     board: Board
     slot: Slot
     output: OutputWatch = field(init=False)
+    stages: list[dict[str, str]] = field(init=False)
     armed: bool = False
     """Whether the handler may have begun; before that there is nothing to be gentle with."""
     cause: str = ""
@@ -50,7 +51,6 @@ class Leader:
     stack_lead: float = 0.0
     """Seconds before the KILL at which the process is to be asked for its stack; 0: not, or not any more."""
     shield_until: float | None = None
-    stages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     killed_by: int = 0
     """What ended the process, once it is reaped; 0: it ended by itself."""
     exit: dict[str, Any] | None = None
@@ -58,6 +58,7 @@ class Leader:
 
     def __post_init__(self) -> None:
         self.output = OutputWatch(self.order.log_dir, self.order.log_limit)
+        self.stages = []
 
     def arm(self, go_at: float) -> None:
         """The handler may begin: the timeout runs from *go_at*."""

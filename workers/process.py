@@ -85,7 +85,9 @@ def start_ticks(pid: int) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        text = os.read(fd, 4096)
+        text = os.read(
+            fd, 400
+        )  # enough for this field; more would not come from the interpreter's own small blocks
     except ProcessLookupError:  # it was reaped between open and read
         return None
     finally:

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -57,6 +58,8 @@ class Spawner:
         self._leaders: dict[str, Leader] = {}
         self._by_pid: dict[int, Leader] = {}
         self._by_fd: dict[int, Leader] = {}
+        self._forked: deque[tuple[Order, int, Slot]] = deque()
+        """What this turn has forked and not yet adopted."""
         self._poll = select.poll()
         self._poll.register(link, select.POLLIN)
         self._due = math.inf
@@ -89,17 +92,23 @@ class Spawner:
 
     def _obey(self, messages: list[tuple[Message, bytes]]) -> None:
         for message, body in messages:
-            match message["op"]:
-                case "fork":
-                    self._fork(Order.from_message(message), body)
-                case "arm":
-                    if leader := self._leaders.get(message["job_id"]):
-                        leader.arm(message["at"])
-                case "end":
-                    if leader := self._leaders.get(message["job_id"]):
-                        leader.end(message["cause"], message["grace"], message["signal"])
-                case _:  # ping
-                    self._link.post({"op": "pong", "n": message["n"]})
+            if message["op"] == "fork":
+                self._fork(Order.from_message(message), body)
+            else:
+                self._adopt_forked()  # this may be about one of them
+                self._follow(message)
+        self._adopt_forked()
+
+    def _follow(self, message: Message) -> None:
+        match message["op"]:
+            case "arm":
+                if leader := self._leaders.get(message["job_id"]):
+                    leader.arm(message["at"])
+            case "end":
+                if leader := self._leaders.get(message["job_id"]):
+                    leader.end(message["cause"], message["grace"], message["signal"])
+            case _:  # ping
+                self._link.post({"op": "pong", "n": message["n"]})
 
     def _fork(self, order: Order, body: bytes) -> None:
         channel_fd = self._link.take_fd()
@@ -107,7 +116,6 @@ class Spawner:
             self._fork_failed(order, "no file descriptor left")
             return
         number = self.board.take_slot()
-        pid, pidfd = 0, -1
         try:
             slot = self._slots.get(number) or self._new_slot(number)
             if self._worker_group is not None:
@@ -116,21 +124,34 @@ class Spawner:
             pid = os.fork()
             if pid == 0:
                 run_job(order, body, channel_fd, self.board, slot, self._pid)
-            reach("fork.forked")
-            if LINUX:
-                pidfd = os.pidfd_open(pid)
-            start = start_ticks(pid) or 0
         except OSError as error:
-            if pid:  # no descriptor left: a child that nobody could wait for must not run
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            if pidfd >= 0:
-                os.close(pidfd)
             self.board.give_back(number)
             self._fork_failed(order, str(error))
             return
         finally:
             os.close(channel_fd)
+        self._forked.append((order, pid, slot))
+
+    def _adopt_forked(self) -> None:
+        """Watch what was forked, and tell. After the last fork: each one makes all pages cost a fault again."""
+        while self._forked:
+            self._adopt(*self._forked.popleft())
+
+    def _adopt(self, order: Order, pid: int, slot: Slot) -> None:
+        pidfd = -1
+        try:
+            reach("fork.forked")
+            if LINUX:
+                pidfd = os.pidfd_open(pid)
+            start = start_ticks(pid) or 0
+        except OSError as error:  # no descriptor left: a child that nobody could wait for must not run
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            if pidfd >= 0:
+                os.close(pidfd)
+            self.board.give_back(slot.number)
+            self._fork_failed(order, str(error))
+            return
         leader = self._leaders[order.job_id] = Leader(order, pid, pidfd, start, self.board, slot)
         self._by_pid[pid] = leader
         if pidfd >= 0:
