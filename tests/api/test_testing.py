@@ -23,7 +23,7 @@ from agentsd.errors import (
 )
 from agentsd.model import JSON, Reason
 from agentsd.store.settings import load_settings
-from agentsd.testing import FakeClock, FakeToken, job_context, run_inline, run_queued, temporary_store
+from agentsd.testing import FakeClock, FakeToken, job_context, run_inline, run_queued, stores, temporary_store
 from agentsd.workers.child import load_handler
 from agentsd.workers.phases import registered
 
@@ -145,6 +145,18 @@ def test_a_handler_that_never_looks_at_the_token_gets_the_exception() -> None:
 
     assert (AsyncJobStatus.CANCELLED, ()) == (ended.status, ended.progress)
     assert run_inline(blind, cancel_after=0).status is AsyncJobStatus.CANCELLED
+
+
+def test_what_fails_because_it_was_cancelled_is_cancelled() -> None:
+    """The first cause wins, as in a worker."""
+
+    def clumsy(job: JobContext) -> None:
+        job.token.wait()
+        raise ValueError("the work was interrupted")
+
+    ended = run_inline(clumsy, cancel_after=5)
+
+    assert (AsyncJobStatus.CANCELLED, Reason.CANCELLED) == (ended.status, ended.reason)
 
 
 def test_a_shield_holds_the_cancel_up() -> None:
@@ -269,8 +281,12 @@ def test_what_is_queued_is_run_by_a_real_worker() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_takes_too_long_is_ended_with_its_jobs(capfd: pytest.CaptureFixture[str]) -> None:
-    """The error says so, and the rows tell how it ended."""
+@pytest.mark.parametrize("patience", [10.0, 0.0], ids=["ended", "killed"])
+def test_a_worker_that_takes_too_long_is_ended_with_its_jobs(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    """The error says so, and nothing is left, however the worker had to be ended."""
+    monkeypatch.setattr(stores, "_PATIENCE", patience)
     with temporary_store() as client:
         job = client.enqueue("sleep", payload={"seconds": 600})
         with pytest.raises(WaitTimeoutError, match="did not end within 2 s"):

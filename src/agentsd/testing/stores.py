@@ -76,11 +76,10 @@ def run_queued(client: Client, *, timeout: float = 60.0) -> list[AsyncJob]:
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
-    """End a worker with its jobs, if it is still there: all three stages of stopping at once, and at last KILL."""
+    """End a worker with its jobs, if it is still there: the second stage of stopping at once, and at last KILL."""
     if worker.poll() is not None:
         return
-    # Three kinds, because two signals of the same kind may arrive as one.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT):  # two of the same kind may arrive as one
         worker.send_signal(number)
     try:
         worker.wait(_PATIENCE)
