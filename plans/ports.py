@@ -122,27 +122,13 @@ class JobPort(Protocol):
         """Replace what is shown as the job's progress."""
         ...
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        output: Path | None = None,
-    ) -> ToolResult:
+    @property
+    def run(self) -> RunTool:
         """Run a tool under the token; see :meth:`agentsd.workers.context.JobContext.run`."""
         ...
 
-    def run_last(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        output: Path | None = None,
-    ) -> ToolResult:
+    @property
+    def run_last(self) -> RunTool:
         """Run a tool although the token is set; see :meth:`agentsd.workers.context.JobContext.run_last`."""
         ...
 

@@ -18,9 +18,14 @@ from typing import Any, cast
 
 from agentsd.errors import AgentsError, JobCancelled
 from agentsd.plans.apply import ApplyRequest, apply
+from agentsd.plans.capture import capture
 from agentsd.plans.execute import execute
 from agentsd.plans.file import load_plan
 from agentsd.plans.frozen import FrozenPlan
+from agentsd.plans.lifecycle import create, remove
+from agentsd.plans.lock import repository_lock
+from agentsd.plans.repository import Repository, open_repository
+from agentsd.plans.sandbox import Sandbox, SandboxRequest
 
 JSON = Any
 
@@ -255,6 +260,25 @@ class Lab:
     ) -> ApplyRequest:
         """What a dry run asks for."""
         return ApplyRequest(plan_id=plan_id, plan=plan, result=result)
+
+    def repository(self) -> Repository:
+        """The project's repository, found afresh."""
+        return open_repository(self.project, self.state)
+
+    def make_sandbox(self, strategy: str, plan_id: str = "P", job_id: str = "J", **more: JSON) -> Sandbox:
+        """A complete sandbox, as a job has it before its steps run."""
+        wanted = SandboxRequest(plan_id=plan_id, job_id=job_id, strategy=strategy, **more)
+        return create(self.repository(), self.state, wanted)
+
+    def make_edit_capture(self, strategy: str, number: int) -> list[str]:
+        """A whole life of a sandbox under the locks that jobs take; the paths that its change has."""
+        with repository_lock(self.repository(), self.state):
+            box = self.make_sandbox(strategy, f"P{number}")
+        (box.path / f"file{number}").touch()
+        with repository_lock(self.repository(), self.state):
+            captured = capture(self.repository(), self.state, box)
+            remove(self.repository(), box)
+        return [change.path for change in captured.changes.files]
 
     def untouchables(self) -> dict[str, object]:
         """What no plan may ever change: index, HEAD, stash, refs outside ours, config."""

@@ -31,7 +31,6 @@ from agentsd.plans import durable, journal, merge, originals, snapshot, standing
 from agentsd.plans.apply import apply, check
 from agentsd.plans.changes import Difference, Entry
 from agentsd.plans.frozen import FrozenPlan
-from agentsd.plans.repository import open_repository
 from agentsd.plans.revert import revert
 from agentsd.plans.sandbox import recorded, remove_tree
 
@@ -40,7 +39,7 @@ MANY = "for n in 1 2 3 4 5; do echo $n > new$n; done; rm -r old; echo changed > 
 
 def tree(lab: Lab) -> str:
     """The tree of the project as it stands."""
-    repo = open_repository(lab.project, lab.state)
+    repo = lab.repository()
     return snapshot.of_project(repo, lab.state, parents=[], message="test").tree
 
 
@@ -307,7 +306,7 @@ def test_an_ignored_file_that_an_apply_made_is_reverted(lab: Lab) -> None:
 
 
 def test_an_entry_is_compared_by_mode_and_content(lab: Lab) -> None:
-    git = open_repository(lab.project, lab.state).git
+    git = lab.repository().git
     oid = lab.git("rev-parse", "HEAD:README")
 
     assert standing.stands_already(git, "README", Entry("100644", oid))
@@ -402,7 +401,7 @@ def test_unusual_names_survive(lab: Lab) -> None:
 
 def test_a_nested_repository_is_never_written(lab: Lab) -> None:
     plan, result = ready(lab, "touch made")
-    repo = open_repository(lab.project, lab.state)
+    repo = lab.repository()
     listing = lab.git("ls-tree", result["base"]) + f"\n160000 commit {lab.git('rev-parse', 'HEAD')}\tsub\n"
     done = subprocess.run(
         ["git", "mktree"], cwd=lab.project, input=listing.encode(), capture_output=True, check=True
@@ -456,7 +455,7 @@ def test_a_file_edited_during_the_apply_is_not_lost(lab: Lab) -> None:
     job = lab.job(
         plan, result, on_progress=once_prepared(lambda: lab.write({"README": "edited meanwhile\n"}))
     )
-    repo = open_repository(lab.project, lab.state)
+    repo = lab.repository()
 
     with pytest.raises(ConflictError, match="README was edited while the change was written"):
         apply(job)
@@ -547,7 +546,7 @@ def test_a_full_disk_leaves_a_revert_that_goes_on(lab: Lab) -> None:
     before = tree(lab)
     lab.apply(plan, result)
     after = tree(lab)
-    repo = open_repository(lab.project, lab.state)
+    repo = lab.repository()
 
     real = standing.obstacles
     limits: list[AbstractContextManager[None]] = []

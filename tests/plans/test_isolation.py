@@ -15,23 +15,12 @@ import pytest
 from support.patience import eventually
 from support.plan_lab import Lab
 
-from agentsd.plans import capture, lifecycle, refs, sandbox, upkeep
-from agentsd.plans.lock import repository_lock
-from agentsd.plans.repository import Repository, open_repository
-from agentsd.plans.sandbox import Sandbox, SandboxRequest
+from agentsd.plans import capture, refs, sandbox, upkeep
+from agentsd.plans.sandbox import SandboxRequest
 
 WITH_GIT = ["worktree", "clone"]
 AT_ONCE = {"sandbox_cleanup": "on_terminal"}
 IDENTITY = "git config user.name Agent; git config user.email agent@example.org"
-
-
-def opened(lab: Lab) -> Repository:
-    return open_repository(lab.project, lab.state)
-
-
-def make(lab: Lab, strategy: str, plan_id: str = "P", base: str = "worktree") -> Sandbox:
-    request = SandboxRequest(plan_id=plan_id, job_id="J", strategy=strategy, base=base)
-    return lifecycle.create(opened(lab), lab.state, request)
 
 
 def everything(git_dir: Path) -> dict[str, str]:
@@ -165,7 +154,7 @@ def test_without_its_git_directory_a_sandbox_falls_into_no_other(lab: Lab, strat
 
 
 def test_a_worktree_sandbox_is_listed_with_its_reason(lab: Lab) -> None:
-    box = make(lab, "worktree")
+    box = lab.make_sandbox("worktree")
 
     listed = lab.git("worktree", "list", "--porcelain").split("\n\n")[1].splitlines()
 
@@ -177,7 +166,7 @@ def test_a_worktree_sandbox_is_listed_with_its_reason(lab: Lab) -> None:
 @pytest.mark.parametrize("strategy", WITH_GIT)
 def test_housekeeping_of_the_user_does_not_reach_a_living_sandbox(lab: Lab, strategy: str) -> None:
     lab.write({"README": "only in the base\n"})
-    box = make(lab, strategy)
+    box = lab.make_sandbox(strategy)
     lab.write({"README": "edited since\n"})
 
     for command in (
@@ -190,7 +179,7 @@ def test_housekeeping_of_the_user_does_not_reach_a_living_sandbox(lab: Lab, stra
 
     assert (done.returncode, done.stdout) == (0, b"")
     (box.path / "made").touch()
-    found = capture.capture(opened(lab), lab.state, box).changes
+    found = capture.capture(lab.repository(), lab.state, box).changes
     assert [each.path for each in found.files] == ["made"]
 
 
@@ -303,7 +292,7 @@ def test_thousands_of_refs_are_one_file(lab: Lab, strategy: str) -> None:
     lines = "".join(f"create refs/heads/b{number} {head}\n" for number in range(5000)).encode()
     subprocess.run(["git", "update-ref", "--stdin"], cwd=lab.project, input=lines, check=True)
 
-    box = make(lab, strategy)
+    box = lab.make_sandbox(strategy)
 
     listed = subprocess.run(["git", "for-each-ref"], cwd=box.path, check=True, capture_output=True).stdout
     assert listed.count(b"\n") == 5001
@@ -339,7 +328,7 @@ def test_the_head_as_the_base_leaves_uncommitted_work_out(lab: Lab, strategy: st
     lab.write({"README": "edited\n", "untracked": "u\n", "staged": "s\n"})
     lab.git("add", "staged")
 
-    box = make(lab, strategy, base="head")
+    box = lab.make_sandbox(strategy, base="head")
 
     assert box.base == lab.git("rev-parse", "HEAD")
     assert sorted(path.name for path in box.path.iterdir() if path.name != ".git") == ["README"]
@@ -441,7 +430,7 @@ def test_a_kill_while_git_registers_a_worktree_leaves_nothing_unknown(lab: Lab) 
     """Then its entry is locked by git itself, "initializing", and no prune ever takes it away."""
     before = everything(lab.project / ".git")
     box = sandbox.planned(
-        opened(lab),
+        lab.repository(),
         lab.state,
         SandboxRequest(plan_id="P", job_id="J", strategy="worktree"),
         lab.git("rev-parse", "HEAD"),
@@ -465,7 +454,7 @@ def test_a_kill_while_git_registers_a_worktree_leaves_nothing_unknown(lab: Lab) 
 def test_an_entry_that_points_nowhere_yet_is_found_by_its_name(lab: Lab) -> None:
     before = everything(lab.project / ".git")
     box = sandbox.planned(
-        opened(lab), lab.state, SandboxRequest(plan_id="P", job_id="J", strategy="worktree"), "x"
+        lab.repository(), lab.state, SandboxRequest(plan_id="P", job_id="J", strategy="worktree"), "x"
     )
     box.save()
     admin = lab.project / ".git/worktrees" / box.path.name
@@ -489,7 +478,7 @@ def test_a_folder_removed_by_hand_hinders_neither_another_execute_nor_a_discard(
 
     upkeep.discard(lab.state, "PLAN", lab.project)
     assert sandbox.recorded(lab.state) == []
-    assert refs.listed(opened(lab).git) == {}
+    assert refs.listed(lab.repository().git) == {}
     assert lab.git("worktree", "list").count("\n") == 0
 
 
@@ -502,13 +491,7 @@ def test_sixteen_beside_a_loop_of_prune_and_gc(lab: Lab) -> None:
             subprocess.run(["git", *command], cwd=lab.project, check=False, capture_output=True)
 
     def work(number: int) -> list[str]:
-        with repository_lock(opened(lab), lab.state):
-            box = make(lab, WITH_GIT[number % 2], f"P{number}")
-        (box.path / f"file{number}").touch()
-        with repository_lock(opened(lab), lab.state):
-            captured = capture.capture(opened(lab), lab.state, box)
-            lifecycle.remove(opened(lab), box)
-        return [change.path for change in captured.changes.files]
+        return lab.make_edit_capture(WITH_GIT[number % 2], number)
 
     with ThreadPoolExecutor(18) as pool:
         keepers = [

@@ -8,19 +8,14 @@ from pathlib import Path
 import pytest
 from support.plan_lab import Lab
 
-from agentsd.plans import capture, lifecycle, snapshot
-from agentsd.plans.repository import Repository, open_repository
-from agentsd.plans.sandbox import Sandbox, SandboxRequest
+from agentsd.plans import capture, snapshot
+from agentsd.plans.sandbox import Sandbox
 
 EVERY = ["worktree", "clone", "copy"]
 
 
-def opened(lab: Lab) -> Repository:
-    return open_repository(lab.project, lab.state)
-
-
 def changed(lab: Lab, box: Sandbox) -> list[str]:
-    found = capture.capture(opened(lab), lab.state, box).changes
+    found = capture.capture(lab.repository(), lab.state, box).changes
     return [each.path for each in found.files]
 
 
@@ -53,8 +48,7 @@ def odd(lab: Lab) -> Lab:
 @pytest.mark.parametrize("racy", [True, False])
 @pytest.mark.parametrize("strategy", EVERY)
 def test_what_nobody_touched_is_unchanged(odd: Lab, strategy: str, racy: bool) -> None:
-    request = SandboxRequest(plan_id="P", job_id="J", strategy=strategy)
-    box = lifecycle.create(opened(odd), odd.state, request)
+    box = odd.make_sandbox(strategy)
     (box.path / "made").touch()
     age(box.index, racy, [each for each in box.path.iterdir() if each.is_file()])
 
@@ -101,7 +95,7 @@ def test_the_project_itself_gives_one_snapshot_whenever_git_last_looked(odd: Lab
     odd.write({"plain": "edited\n"})
     age(odd.project / ".git/index", racy, [each for each in odd.project.iterdir() if each.is_file()])
 
-    tree = snapshot.of_project(opened(odd), odd.state, parents=[], message="x").tree
+    tree = snapshot.of_project(odd.repository(), odd.state, parents=[], message="x").tree
 
     assert odd.git("diff", "--name-only", "HEAD", tree) == "plain"
 

@@ -23,15 +23,6 @@ from agentsd.plans.strategies import STRATEGIES
 EVERY = ["worktree", "clone", "copy"]
 
 
-def make(lab: Lab, strategy: str, plan_id: str = "P", include: tuple[str, ...] | None = None) -> Sandbox:
-    request = SandboxRequest(plan_id=plan_id, job_id="J", strategy=strategy, include=include)
-    return lifecycle.create(opened(lab), lab.state, request)
-
-
-def opened(lab: Lab) -> repository.Repository:
-    return repository.open_repository(lab.project, lab.state)
-
-
 def names(folder: Path) -> list[str]:
     return sorted(
         str(path.relative_to(folder))
@@ -48,7 +39,7 @@ def test_a_sandbox_holds_the_work_tree_as_it_is(lab: Lab, strategy: str) -> None
     lab.git("rm", "--cached", "--quiet", "README")
     before = lab.untouchables()
 
-    box = make(lab, strategy)
+    box = lab.make_sandbox(strategy)
 
     assert names(box.path) == [".gitignore", "README", "staged", "untracked/file"]
     assert (box.path / "README").read_text() == "edited\n"
@@ -59,12 +50,12 @@ def test_a_sandbox_holds_the_work_tree_as_it_is(lab: Lab, strategy: str) -> None
 @pytest.mark.parametrize("strategy", EVERY)
 def test_nothing_of_a_removed_sandbox_is_left(lab: Lab, strategy: str) -> None:
     before = (lab.untouchables(), lab.git("worktree", "list"), names(lab.project / ".git" / "worktrees"))
-    box = make(lab, strategy)
+    box = lab.make_sandbox(strategy)
     (box.path / "cache").mkdir()
     (box.path / "cache" / "file").touch()
     (box.path / "cache").chmod(0o500)
 
-    lifecycle.remove(opened(lab), box)
+    lifecycle.remove(lab.repository(), box)
 
     assert not box.path.exists()
     assert names(lab.state / "sandboxes") == []
@@ -84,7 +75,7 @@ def test_an_edit_of_the_same_size_in_the_same_instant_is_seen(lab: Lab) -> None:
     index = (lab.project / ".git" / "index").stat()
     os.utime(lab.project / "README", ns=(index.st_atime_ns, index.st_mtime_ns))
 
-    assert (make(lab, "worktree").path / "README").read_text() == "bbbb"
+    assert (lab.make_sandbox("worktree").path / "README").read_text() == "bbbb"
 
 
 def test_the_head_can_be_the_base(lab: Lab) -> None:
@@ -158,22 +149,22 @@ def test_included_files_come_along_and_are_never_captured(lab: Lab, strategy: st
     )
     (lab.project / ".env").chmod(0o600)
     (lab.project / "build" / "link").symlink_to("out")
-    box = make(lab, strategy, include=(".env", "build/", "tracked.env"))
+    box = lab.make_sandbox(strategy, include=(".env", "build/", "tracked.env"))
 
     assert box.included == (".env", "build/link", "build/out")
     assert (box.path / ".env").stat().st_mode & 0o777 == 0o600
     assert (box.path / "build" / "link").is_symlink()
 
     (box.path / ".gitignore").write_text("")
-    captured = capture.capture(opened(lab), lab.state, box)
+    captured = capture.capture(lab.repository(), lab.state, box)
     assert [change.path for change in captured.changes.files] == [".gitignore"]
 
 
 def test_the_shared_list_of_includes_is_the_default(lab: Lab) -> None:
     lab.write({".gitignore": ".env*\n", ".env": "a", ".env.local": "b", ".worktreeinclude": ".env\n"})
 
-    assert make(lab, "worktree").included == (".env",)
-    assert make(lab, "worktree", "Q", include=()).included == ()
+    assert lab.make_sandbox("worktree").included == (".env",)
+    assert lab.make_sandbox("worktree", "Q", include=()).included == ()
 
 
 def test_an_include_never_goes_through_a_link_or_over_a_file(lab: Lab) -> None:
@@ -183,13 +174,13 @@ def test_an_include_never_goes_through_a_link_or_over_a_file(lab: Lab) -> None:
     outside.mkdir()
     target.mkdir()
     (target / "data").symlink_to(outside)
-    assert bring(opened(lab), target, ["data/x"], lab.state) == ()
+    assert bring(lab.repository(), target, ["data/x"], lab.state) == ()
     assert list(outside.iterdir()) == []
 
     (target / "data").unlink()
     (target / "data").mkdir()
     (target / "data" / "x").write_text("there")
-    assert bring(opened(lab), target, ["data/x"], lab.state) == ()
+    assert bring(lab.repository(), target, ["data/x"], lab.state) == ()
     assert (target / "data" / "x").read_text() == "there"
 
 
@@ -199,20 +190,14 @@ def test_an_include_takes_neither_fifos_nor_repositories(lab: Lab) -> None:
     subprocess.run(["git", "init", "--quiet", "x/repo"], cwd=lab.project, check=True)
     os.mkfifo(lab.project / "x" / "fifo")
 
-    assert make(lab, "worktree", include=("x/",)).included == ()
+    assert lab.make_sandbox("worktree", include=("x/",)).included == ()
 
 
 def test_sixteen_at_once_leave_nothing_but_themselves(lab: Lab) -> None:
     before = lab.untouchables()
 
     def run(number: int) -> list[str]:
-        with repository_lock(opened(lab), lab.state):
-            box = make(lab, EVERY[number % 3], f"P{number}")
-        (box.path / f"file{number}").touch()
-        with repository_lock(opened(lab), lab.state):
-            captured = capture.capture(opened(lab), lab.state, box)
-            lifecycle.remove(opened(lab), box)
-        return [change.path for change in captured.changes.files]
+        return lab.make_edit_capture(EVERY[number % 3], number)
 
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(run, range(16)))
@@ -233,14 +218,14 @@ def test_a_repository_in_the_middle_of_something_is_refused(lab: Lab, name: str,
     (lab.project / ".git" / name).touch()
 
     with pytest.raises(SandboxError, match=reason):
-        make(lab, "worktree")
+        lab.make_sandbox("worktree")
 
 
 def test_a_repository_without_a_commit_is_refused(bare_lab: Lab) -> None:
     bare_lab.git("init", "--quiet")
 
     with pytest.raises(SandboxError, match="has no commit yet"):
-        make(bare_lab, "worktree")
+        bare_lab.make_sandbox("worktree")
 
 
 def test_a_bare_repository_is_refused(tmp_path: Path, state_root: Path) -> None:
@@ -254,7 +239,7 @@ def test_a_broken_repository_is_reported_in_gits_words(lab: Lab) -> None:
     (lab.project / ".git" / "config").write_text("[core\n")
 
     with pytest.raises(GitError, match="bad config"):
-        opened(lab)
+        lab.repository()
 
 
 def test_an_old_git_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +253,7 @@ def test_no_git_at_all_is_said(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PATH", "/nowhere")
 
     with pytest.raises(GitMissingError, match=r"git cannot be run: No such file or directory\. Install git"):
-        opened(lab)
+        lab.repository()
 
 
 @pytest.mark.parametrize("strategy", EVERY)
@@ -279,7 +264,7 @@ def test_a_sandbox_that_cannot_be_made_leaves_nothing(lab: Lab, strategy: str) -
     lab.git("config", "filter.broken.clean", "cat")
 
     with pytest.raises(SandboxError, match="could not be made"):
-        make(lab, strategy)
+        lab.make_sandbox(strategy)
 
     assert names(lab.state / "sandboxes") == []
     assert lab.git("worktree", "list").count("\n") == 0
@@ -298,31 +283,31 @@ def test_a_half_made_sandbox_is_not_complete(lab: Lab, spoil: str, monkeypatch: 
     monkeypatch.setattr(worktree, "make", half)
 
     with pytest.raises(SandboxError, match=r"has no index|is incomplete"):
-        make(lab, "worktree")
+        lab.make_sandbox("worktree")
 
 
 def test_an_incomplete_sandbox_is_never_captured(lab: Lab) -> None:
     box = sandbox.planned(
-        opened(lab), lab.state, SandboxRequest(plan_id="P", job_id="J", strategy="copy"), "base"
+        lab.repository(), lab.state, SandboxRequest(plan_id="P", job_id="J", strategy="copy"), "base"
     )
 
     with pytest.raises(SandboxError, match="was never complete"):
-        capture.capture(opened(lab), lab.state, box)
+        capture.capture(lab.repository(), lab.state, box)
 
 
 def test_a_sandbox_is_not_made_over_another(lab: Lab) -> None:
-    make(lab, "copy")
+    lab.make_sandbox("copy")
 
     with pytest.raises(SandboxError, match="exists already"):
-        make(lab, "copy")
+        lab.make_sandbox("copy")
 
 
 def test_a_sandbox_in_use_stays(lab: Lab) -> None:
-    box = make(lab, "worktree")
+    box = lab.make_sandbox("worktree")
     sleeper = subprocess.Popen(["sleep", "60"], cwd=box.path)
     try:
         with pytest.raises(SandboxError, match=f"in use by process {sleeper.pid}"):
-            lifecycle.remove(opened(lab), box)
+            lifecycle.remove(lab.repository(), box)
     finally:
         sleeper.kill()
         sleeper.wait()
@@ -369,14 +354,14 @@ def test_a_submodule_of_the_project_stays_as_it_is(lab: Lab) -> None:
 def test_a_nested_repository_of_the_user_is_left_out(lab: Lab) -> None:
     subprocess.run(["git", "init", "--quiet", "mine"], cwd=lab.project, check=True)
 
-    assert names(make(lab, "worktree").path) == ["README"]
+    assert names(lab.make_sandbox("worktree").path) == ["README"]
 
 
 def test_state_inside_the_project_is_not_in_the_snapshot(lab: Lab) -> None:
     lab.state = lab.project / "state"
     lab.write({"state/agents.db": "x"})
 
-    assert names(make(lab, "worktree").path) == ["README"]
+    assert names(lab.make_sandbox("worktree").path) == ["README"]
 
 
 @pytest.mark.parametrize("strategy", EVERY)
@@ -428,7 +413,7 @@ def test_a_worktree_of_the_user_can_be_the_project(lab: Lab) -> None:
 def test_a_broken_index_does_not_stop_a_snapshot(lab: Lab) -> None:
     (lab.project / ".git" / "index").write_bytes(b"garbage")
 
-    taken = snapshot.of_project(opened(lab), lab.state, parents=[], message="x")
+    taken = snapshot.of_project(lab.repository(), lab.state, parents=[], message="x")
 
     assert taken.tree == lab.git("rev-parse", "HEAD^{tree}")
 
@@ -452,9 +437,9 @@ def test_a_sandbox_in_use_outlives_its_plan(lab: Lab) -> None:
 
 def test_the_lock_waits_and_says_who_waited(lab: Lab) -> None:
     with (
-        repository_lock(opened(lab), lab.state),
+        repository_lock(lab.repository(), lab.state),
         pytest.raises(SandboxError, match=r"held by another process for 0\.05 s"),
-        repository_lock(opened(lab), lab.state, wait=0.05),
+        repository_lock(lab.repository(), lab.state, wait=0.05),
     ):
         pass
 
@@ -463,9 +448,9 @@ def test_a_cancel_ends_the_wait_for_the_lock(lab: Lab) -> None:
     token = Token()
     token.set()
     with (
-        repository_lock(opened(lab), lab.state),
+        repository_lock(lab.repository(), lab.state),
         pytest.raises(JobCancelled),
-        repository_lock(opened(lab), lab.state, token=token),
+        repository_lock(lab.repository(), lab.state, token=token),
     ):
         pass
 
@@ -474,11 +459,11 @@ def test_a_lock_that_was_released_is_taken(lab: Lab) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with repository_lock(opened(lab), lab.state, token=Token()):
+        with repository_lock(lab.repository(), lab.state, token=Token()):
             order.append("second")
 
     with ThreadPoolExecutor(1) as pool:
-        with repository_lock(opened(lab), lab.state):
+        with repository_lock(lab.repository(), lab.state):
             waiting = pool.submit(second)
             order.append("first")
         waiting.result(timeout=30)
@@ -488,7 +473,7 @@ def test_a_lock_that_was_released_is_taken(lab: Lab) -> None:
 def test_the_lock_leaves_nothing_in_the_repository(lab: Lab) -> None:
     before = sorted((lab.project / ".git").iterdir())
 
-    with repository_lock(opened(lab), lab.state):
+    with repository_lock(lab.repository(), lab.state):
         pass
 
     assert sorted((lab.project / ".git").iterdir()) == before
@@ -497,9 +482,9 @@ def test_the_lock_leaves_nothing_in_the_repository(lab: Lab) -> None:
 
 def test_two_state_directories_exclude_each_other(lab: Lab) -> None:
     with (
-        repository_lock(opened(lab), lab.state),
+        repository_lock(lab.repository(), lab.state),
         pytest.raises(SandboxError, match="held by another process"),
-        repository_lock(opened(lab), lab.folder / "other-state", wait=0.05),
+        repository_lock(lab.repository(), lab.folder / "other-state", wait=0.05),
     ):
         pass
 
@@ -509,7 +494,7 @@ def test_where_a_folder_cannot_be_locked_a_file_is(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
     """With O_PATH the kernel refuses flock with EBADF, as NFS does for a descriptor that may not write."""
-    found = opened(lab)
+    found = lab.repository()
     if refusal == "no folder":
         found = replace(found, common_dir=lab.folder / "gone")
     else:
@@ -526,9 +511,9 @@ def test_where_a_folder_cannot_be_locked_a_file_is(
 
 
 def test_only_refs_of_ours_are_listed_and_removed(lab: Lab) -> None:
-    make(lab, "copy", "P")
-    make(lab, "copy", "PP")
-    found = opened(lab)
+    lab.make_sandbox("copy", "P")
+    lab.make_sandbox("copy", "PP")
+    found = lab.repository()
 
     gone = refs.remove(found.git, "P")
 
@@ -537,7 +522,7 @@ def test_only_refs_of_ours_are_listed_and_removed(lab: Lab) -> None:
 
 
 def test_records_that_are_none_are_passed_over(lab: Lab) -> None:
-    box = make(lab, "copy")
+    box = lab.make_sandbox("copy")
     (box.record.parent / "broken.json").write_text("{}")
     (box.record.parent / "stranger").mkdir()
 

@@ -18,17 +18,14 @@ from agentsd.plans import claims, journal, refs, sandbox, snapshot, upkeep
 from agentsd.plans.durable import temporary_beside
 from agentsd.plans.execute import execute
 from agentsd.plans.journal import Journal
-from agentsd.plans.lifecycle import create
 from agentsd.plans.lock import repository_lock
-from agentsd.plans.repository import open_repository
-from agentsd.plans.sandbox import Sandbox, SandboxRequest, recorded
+from agentsd.plans.sandbox import Sandbox, recorded
 from agentsd.plans.upkeep import PlanFacts
 
 
 def abandoned(lab: Lab, plan_id: str = "PLAN", job_id: str = "JOB") -> Sandbox:
     """A sandbox as a job leaves it that was killed while its steps ran."""
-    request = SandboxRequest(plan_id=plan_id, job_id=job_id, strategy="worktree")
-    box = create(open_repository(lab.project, lab.state), lab.state, request)
+    box = lab.make_sandbox("worktree", plan_id, job_id)
     (box.path / "made").write_text("precious\n")
     return box
 
@@ -178,7 +175,7 @@ def test_a_cleanup_takes_what_a_killed_apply_left_in_the_project(lab: Lab) -> No
         assert killed_at_change(next(numbers), places, lambda: lab.apply(plan, result))
     facts = {"PLAN": PlanFacts("applying")}
 
-    with repository_lock(open_repository(lab.project, lab.state), lab.state):
+    with repository_lock(lab.repository(), lab.state):
         assert "temporary" not in dict(kinds(lab, **facts)), "somebody writes there now"
     assert dict(kinds(lab, **facts)) == {"kept": False, "scratch": True, "temporary": True}
     *_, gone = upkeep.cleanup(lab.state, facts)
@@ -257,7 +254,7 @@ def test_a_discard_takes_sandboxes_snapshots_and_journal(lab: Lab) -> None:
 
     assert report["sandboxes"] == [result["sandbox"]]
     assert report["refs"][result["ref"]] == result["result"]
-    assert refs.listed(open_repository(lab.project, lab.state).git) == {}
+    assert refs.listed(lab.repository().git) == {}
     assert journal.latest(lab.state, "PLAN") is None
     assert not Path(result["sandbox"]).exists()
     assert upkeep.discard(lab.state, "PLAN", lab.project)["sandboxes"] == []
@@ -370,4 +367,4 @@ def test_a_discard_that_is_killed_in_the_middle_leaves_a_whole_plan_or_a_rest_th
     assert (lab.project / "made").exists()
 
     assert set(upkeep.discard(lab.state, "PLAN", lab.project)["refs"]) >= {result["ref"]}
-    assert refs.listed(open_repository(lab.project, lab.state).git) == {}
+    assert refs.listed(lab.repository().git) == {}
