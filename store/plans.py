@@ -28,6 +28,9 @@ _ACTIVE = f"""SELECT job_id FROM async_jobs
 WHERE plan_id = ? AND phase IN ('execute', 'apply') AND status IN {ACTIVE} LIMIT 1"""
 
 
+_PHASES = frozenset(Phase)
+
+
 def _plan(row: tuple[object, ...]) -> PlanRow:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["state"] = PlanState(str(values["state"]))
@@ -93,7 +96,7 @@ def resume_phase(tx: Transaction, plan_id: str, phase: str) -> None:
 
 def end_phase(tx: Transaction, plan_id: str, phase: str, status: AsyncJobStatus) -> None:
     """Move a plan on after its job of *phase* ended with *status*; other phases move nothing."""
-    if phase not in set(Phase):
+    if phase not in _PHASES:
         return
     new = plan_state_after(
         phase,

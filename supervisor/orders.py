@@ -17,6 +17,8 @@ from agentsd.supervisor.running import RunningJob
 from agentsd.workers.order import Order
 from agentsd.workers.phases import registered
 
+_PHASES = frozenset(Phase)
+
 
 @dataclass(slots=True)
 class OrderBook:
@@ -46,7 +48,7 @@ class OrderBook:
             timeout=job.timeout or self.settings.job_timeout,
             rerun_safe=plan is None or _is_rerun_safe(plan),
             # A plan's steps are what is limited, not the git commands around them.
-            limits={} if job.phase in set(Phase) else self.settings.limits,
+            limits={} if job.phase in _PHASES else self.settings.limits,
         )
 
     def order(self, running: RunningJob) -> Order:
@@ -82,7 +84,7 @@ class OrderBook:
         try:
             row = plans.get(self.db, job.plan_id)
         except NotFoundError as error:
-            if job.phase in set(Phase):
+            if job.phase in _PHASES:
                 raise BadPayloadError(str(error)) from error
             return None
         latest = jobs.latest_result(self.db, job.plan_id)
