@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -128,20 +129,22 @@ class Supervisor:
             raise AssertionError(f"not stopped within {seconds:g} s; it said:\n{self.said}") from None
 
     def end(self, seconds: float = 10) -> None:
-        """End it if it is alive, for cleaning up: all three stages of stopping at once, and at last KILL.
+        """End it if it is alive, for cleaning up: one stage of stopping after the other, and at last KILL.
 
         Not KILL at once, because what coverage has measured in it is written when it exits.
         """
         if self._process is None or self._process.poll() is not None:
             return
         self.thaw()
-        # Three kinds, because two signals of the same kind may arrive as one.
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            self.signal(number)
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.signal(signal.SIGTERM)  # each is one stage more; the third kills the jobs
+            try:
+                self.process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+        self.kill()
 
     def job_processes(self) -> list[psutil.Process]:
         """The processes that its spawner has forked for jobs."""

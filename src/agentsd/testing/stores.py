@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from agentsd.errors import WaitTimeoutError
@@ -21,6 +22,8 @@ from agentsd.testing.clock import FakeClock
 
 _PATIENCE = 10.0
 """Seconds that a worker has to end its jobs."""
+_STAGE = 0.5
+"""Seconds of each stage of stopping it."""
 
 
 @contextmanager
@@ -76,13 +79,11 @@ def run_queued(client: Client, *, timeout: float = 60.0) -> list[AsyncJob]:
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
-    """End a worker with its jobs, if it is still there: the second stage of stopping at once, and at last KILL."""
-    if worker.poll() is not None:
-        return
-    for number in (signal.SIGTERM, signal.SIGINT):  # two of the same kind may arrive as one
-        worker.send_signal(number)
-    try:
-        worker.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        worker.kill()  # its spawner sees the end of its link, and ends the jobs
-        worker.wait()
+    """End a worker with its jobs, if it is still there: one stage of stopping after the other, and at last KILL."""
+    deadline = time.monotonic() + _PATIENCE
+    while worker.poll() is None and time.monotonic() < deadline:
+        worker.send_signal(signal.SIGTERM)  # each is one stage more; the third kills the jobs
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(_STAGE)
+    worker.kill()  # if it is still there: its spawner sees the end of their link, and ends the jobs
+    worker.wait()
