@@ -30,12 +30,23 @@ class Event:
 def _ended(facts: Facts) -> str:
     error = f": {facts['error']}" if facts.get("error") else ""
     following = f"; {facts['next_job']} follows" if facts.get("next_job") else ""
-    return f"{_job(facts)} {facts['status']} ({facts['reason']}){error}{following}"
+    return f"{_job(facts)} {facts['status']} ({facts['reason']}){error.removesuffix('.')}{following}"
 
 
 def _stopping(facts: Facts) -> str:
-    how = ("no new jobs; waiting for", "asking to stop:", "killing:")[int(facts["stage"]) - 1]
-    return f"stopping, {how} {count(int(facts['running']), 'job')}"
+    if not facts["running"]:
+        return "stopping; no job runs"
+    jobs = count(int(facts["running"]), "job")
+    return (
+        f"stopping, no new jobs; waiting for {jobs}; Ctrl-C again (or TERM) asks them to stop",
+        f"stopping, asking {jobs} to stop; once more kills them",
+        f"stopping, killing {jobs}",
+    )[int(facts["stage"]) - 1]
+
+
+def _draining(facts: Facts) -> str:
+    running = int(facts["running"])
+    return "taking no more jobs" + (f"; ends after {count(running, 'running job')}" if running else "")
 
 
 def _unkillable(facts: Facts) -> str:
@@ -164,7 +175,7 @@ _EVENTS: dict[str, Event] = {
         "info",
         "It takes no more jobs and ends when the last one has ended.",
         ("running",),
-        lambda f: f"taking no more jobs; ends when {count(int(f['running']), 'job')} have ended",
+        _draining,
     ),
     "stopping": Event(
         "info",

@@ -20,6 +20,7 @@ class WorkerLog:
     def __init__(self, descriptor: int, level: str, *, as_json: bool) -> None:
         self._descriptor, self._as_json = descriptor, as_json
         self._shown = LEVELS[LEVELS.index(level) :]
+        self._short, self._day = os.isatty(descriptor), ""
         self._lost = 0
 
     def __call__(self, notice: Notice) -> None:
@@ -37,7 +38,16 @@ class WorkerLog:
             }
             return json_text({**head, **notice.facts})
         mark = "" if notice.level in ("debug", "info") else f"{notice.level}: "
-        return f"{utc_now()[:19]}Z {mark}{sentence(notice)}"
+        return f"{self._when()} {mark}{sentence(notice)}"
+
+    def _when(self) -> str:
+        """The time, in UTC. On a terminal the date stands on a line of its own, so that most lines fit 80 columns."""
+        day, time = utc_now()[:19].split("T")
+        if not self._short:
+            return f"{day}T{time}Z"
+        new_day = "" if day == self._day else f"{day}, times are UTC\n"
+        self._day = day
+        return f"{new_day}{time}"
 
     def _write(self, line: str) -> None:
         """A terminal that is stopped by Ctrl-S, or a pipe that nobody reads, must not stop the supervisor."""

@@ -20,6 +20,8 @@ NAMED = re.compile(r"`([\w./-]+\.\w+)`[^`]*:$")
 VARYING = (
     (re.compile(r"\b[0-9A-HJKMNP-TV-Z]{26}\b"), "ID"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
+    # A worker on a terminal has the date on a line of its own, and only the time in each line.
+    (re.compile(r"^\d{4}-\d\d-\d\d, times are UTC\n\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? ?(s|ms|m)\b"), "SPAN"),
     (re.compile(r"\b\d+\.\d MiB"), "SIZE"),
     (re.compile(r"\bpid \d+"), "pid NUMBER"),

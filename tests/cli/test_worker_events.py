@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +15,7 @@ import pytest
 
 import agentsd.supervisor
 from agentsd.cli.worker.events import EVENTS, OF_A_JOB, sentence
-from agentsd.cli.worker.log import LEVELS
+from agentsd.cli.worker.log import LEVELS, WorkerLog
 from agentsd.supervisor.notices import Notice
 
 PROJECT = Path(__file__).parents[2]
@@ -77,3 +80,51 @@ def test_words_that_miss_a_fact_do_not_end_a_worker() -> None:
     """Its facts are shown instead."""
     assert sentence(Notice("job_claimed", {"phase": "noop"})) == "job_claimed phase=noop"
     assert sentence(Notice("containment", {"uses": "subreaper", "because": "none"})).endswith("groups: none")
+
+
+@pytest.mark.parametrize(
+    ("event", "facts", "words"),
+    [
+        ("stopping", {"stage": 1, "running": 0}, "stopping; no job runs"),
+        (
+            "stopping",
+            {"stage": 1, "running": 2},
+            "stopping, no new jobs; waiting for 2 jobs; Ctrl-C again (or TERM) asks them to stop",
+        ),
+        ("stopping", {"stage": 2, "running": 1}, "stopping, asking 1 job to stop; once more kills them"),
+        ("stopping", {"stage": 3, "running": 1}, "stopping, killing 1 job"),
+        ("draining", {"running": 0}, "taking no more jobs"),
+        ("draining", {"running": 2}, "taking no more jobs; ends after 2 running jobs"),
+    ],
+)
+def test_a_worker_that_ends_says_what_it_waits_for(event: str, facts: dict[str, int], words: str) -> None:
+    """And what one does who cannot wait."""
+    assert sentence(Notice(event, facts)) == words
+
+
+def test_the_end_of_a_job_is_one_sentence() -> None:
+    """Although the error is one, too."""
+    facts = {**FACTS, "error": "It was shut down.", "phase": "nap"}
+
+    assert sentence(Notice("job_ended", facts)) == "job J nap failed (stuck): It was shut down; K follows"
+
+
+def test_on_a_terminal_most_lines_fit_80_columns() -> None:
+    """The date stands on a line of its own, and again when it changes; elsewhere it is in each line."""
+    facts = {"job_id": "0" * 26, "plan_id": "0" * 26, "phase": "execute"}
+    ended = {**facts, "status": "cancelled", "reason": "cancelled", "error": None, "next_job": None}
+    notices = [Notice("job_claimed", facts), Notice("job_ended", ended)]
+    master, slave = pty.openpty()
+    log = WorkerLog(slave, "info", as_json=False)
+    for notice in notices:
+        log(notice)
+    os.close(slave)
+    lines = os.read(master, 4096).decode().splitlines()
+    os.close(master)
+
+    assert [re.sub("[0-9]", "9", line) for line in lines] == [
+        "9999-99-99, times are UTC",
+        f"99:99:99 job {'9' * 26} execute claimed",
+        f"99:99:99 job {'9' * 26} execute cancelled (cancelled)",
+    ]
+    assert max(map(len, lines)) <= 80
