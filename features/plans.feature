@@ -43,6 +43,24 @@ Feature: A plan changes the project only when it is applied
     And the project is as it was
     And the plan is ready
 
+  Scenario: A revert brings back what git does not keep
+    Given a project in the middle of work
+    And a notebook of which git keeps no outputs
+    And a plan that edits the notebook
+    And the operator has executed and applied the plan
+    When the operator reverts the plan
+    Then the command exits with 0
+    And the project is as it was
+
+  Scenario: What was corrected in a sandbox is not dropped in silence
+    Given a project in the middle of work
+    And a plan that writes 5 files
+    And the operator has executed the plan and then corrected a file in its sandbox
+    When the operator applies the plan
+    Then the command exits with 4 and says "edited in the sandbox since its capture: made/3"
+    And the project is as it was
+    And the plan is ready
+
   Scenario: A revert leaves later work alone
     Given a project in the middle of work
     And a plan that writes 5 files

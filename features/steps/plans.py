@@ -51,6 +51,17 @@ def has_executed_and_edited(context: Context, which: str) -> None:
     context.world.workshop.edit_line({"first": 1, "last": -1}[which])
 
 
+@given("a notebook of which git keeps no outputs")
+def a_notebook(context: Context) -> None:
+    context.world.workshop.keep_a_notebook()
+
+
+@given("the operator has executed the plan and then corrected a file in its sandbox")
+def has_executed_and_corrected(context: Context) -> None:
+    assert context.world.workshop.do("execute").exit_code == 0
+    context.world.workshop.edit_in_the_sandbox()
+
+
 @given("the operator has edited one of the 5 files")
 def has_edited_one(context: Context) -> None:
     (context.world.workshop.project / "made" / "3").write_text("edited by hand\n")

@@ -16,6 +16,7 @@ PLANS = {
     "copies the work": 'cp story copy-of-story; cp new copy-of-new; test "$(cat staged)" = staged',
     "changes nothing": "true",
     "edits the last line": "sed -i '$s/.*/the end/' story",
+    "edits the notebook": "echo 'cell three' >> notes.nb",
     "writes 5 files": "mkdir -p made; for n in 1 2 3 4 5; do echo $n > made/$n; done",
     "writes a file and then waits": "echo early > early; touch {marks}/waiting; sleep 600",
     "leaves a repository in vendor": "git init -q vendor; echo x > vendor/x",
@@ -71,6 +72,18 @@ class Workshop:
     def remember(self) -> None:
         """What the project looks like when nothing of agentsd's has touched it."""
         self.files, self.private = files_in(self.project), private_files(self.project)
+
+    def keep_a_notebook(self) -> None:
+        """Let there be a notebook of whose outputs git keeps nothing."""
+        self._git("config", "filter.strip.clean", "grep -v ^output")
+        (self.project / ".gitattributes").write_text("*.nb filter=strip\n")
+        (self.project / "notes.nb").write_text("cell one\noutput of hours\ncell two\n")
+        self.remember()
+
+    def edit_in_the_sandbox(self) -> None:
+        """Correct by hand what the plan has written into its sandbox."""
+        (box,) = self.sandboxes
+        (box / "made" / "3").write_text("corrected\n")
 
     def edit_line(self, number: int) -> None:
         """Edit a line of the story (from 1; -1 is the last) as the operator; that is the operator's work then."""
