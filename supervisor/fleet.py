@@ -125,8 +125,8 @@ class Fleet:
             case _:
                 pass
 
-    def _read(self, running: RunningJob) -> None:
-        if not running.read_channel():
+    def _read(self, running: RunningJob, *, all_of_it: bool = False) -> None:
+        if not running.read_channel(all_of_it=all_of_it):
             self._unwatch(running)
         if running.progress_is_new:
             running.progress_is_new = False
@@ -168,7 +168,7 @@ class Fleet:
 
     def ended(self, running: RunningJob, message: Message) -> None:
         """Nothing is left of the job's tree: its end can be written."""
-        self._read(running)
+        self._read(running, all_of_it=True)
         self._unwatch(running)
         reach("finish.heard")
         if running in self.ledger.starts:  # it died before its identity was stored

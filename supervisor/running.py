@@ -16,6 +16,9 @@ from agentsd.workers.child import GO
 from agentsd.workers.frames import BrokenFrameError, FrameReader, Kind
 from agentsd.workers.link import Message
 
+A_TURNS_WORTH = 1 << 16
+"""Bytes of a job's channel after which the loop looks at everything else first."""
+
 
 class Stage(Enum):
     """How far a job has come."""
@@ -77,9 +80,15 @@ class RunningJob:
             except OSError:  # it died while it waited; the spawner tells
                 return
 
-    def read_channel(self) -> bool:
-        """Take what the job has sent. Returns False when there will be no more."""
+    def read_channel(self, *, all_of_it: bool = False) -> bool:
+        """Take what the job has sent, or as much as one turn of the loop has for it. Returns False when there will be no more.
+
+        A job that sends faster than it is read would keep its supervisor from everything else. *all_of_it*: it has ended.
+        """
+        taken = 0
         while self.channel is not None:
+            if taken >= A_TURNS_WORTH and not all_of_it:
+                return True
             try:
                 data = self.channel.recv(1 << 20)
             except BlockingIOError:
@@ -88,6 +97,7 @@ class RunningJob:
                 return False
             if not data:
                 return False
+            taken += len(data)
             try:
                 for kind, body in self.reader.feed(data):
                     self._take(kind, body)

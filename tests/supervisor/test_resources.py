@@ -346,6 +346,33 @@ def test_a_result_of_50_megabytes_arrives(client: Client, start: Start) -> None:
     assert len(json.loads(job.result or "")) == 50 * 10**6
 
 
+FLOOD = """
+import os
+from agentsd.workers.frames import Kind, encode
+sockets = [fd for fd in map(int, os.listdir("/proc/self/fd")) if os.path.exists(f"/proc/self/fd/{fd}")
+           and os.readlink(f"/proc/self/fd/{fd}").startswith("socket")]
+water = encode(Kind.PROGRESS, b"1") * 5000
+print("open", flush=True)
+while True:
+    os.write(sockets[0], water)
+"""
+
+
+def test_a_job_that_floods_its_channel_holds_up_nobody(client: Client, begin: Begin, start: Start) -> None:
+    """Progress in native speed, for ever: others begin and end, it can be cancelled, and its worker beats."""
+    worker = start(max_workers=2, job_ttl="4 s")
+    flood = begin("snippet", {"code": FLOOD}, progress=True)
+    beat = worker.row.beat
+    others = [client.wait(client.enqueue("echo", payload=1).job_id, timeout=20) for _ in range(3)]
+    eventually(lambda: worker.row.beat > beat, 20, "it beats")
+    still = client.get(flood.job_id)
+    client.cancel(flood.job_id)
+
+    assert [other.reason for other in others] == [Reason.COMPLETED] * 3
+    assert still.status is AsyncJobStatus.RUNNING
+    assert client.wait(flood.job_id, timeout=20).reason is Reason.CANCELLED
+
+
 # -- no descriptor in the supervisor ----------------------------------------------------------------
 
 
