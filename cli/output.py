@@ -22,13 +22,17 @@ Lines = Callable[[], Iterable[str]]
 
 ID_LENGTH = 26
 ID = re.compile(f"[0-9A-Z]{{{ID_LENGTH}}}")
+"""What is an id in a table."""
+COMMAND = re.compile(rf"`[^`]*`|\bagents( [a-z][a-z-]*){{1,2}}( [0-9A-Z]{{{ID_LENGTH}}})?")
+"""What is a command in a sentence."""
+GLUE = "\0"
+"""Stands for a space at which no line is broken."""
 LEAST_OF_ID = 8
 """Characters of an id's end that a table leaves."""
 SHORTEST = 6
 """Characters of an id's end that are enough to name it by."""
 LEAST = 6
 """Columns that a table leaves to what is no id."""
-"""What is an id in a table."""
 
 STYLES = {
     "bold": "1",
@@ -70,8 +74,7 @@ class Output:
     def _say(self, level: str, text: str, *, to_stderr: bool) -> None:
         self._messages.append({"level": level, "text": text})
         if to_stderr:
-            words = f"{paint('Warning:', 'yellow', sys.stderr)} {text}" if level == "warning" else text
-            write(words + "\n", sys.stderr)
+            _tell("Warning: " if level == "warning" else "", "yellow", text)
 
     def result(
         self,
@@ -107,7 +110,7 @@ class Output:
     def error(self, text: str, exit_code: ExitCode) -> None:
         """Say why the command could not do what it was asked to."""
         if self.form == "table":
-            write(f"{paint('Error:', 'red', sys.stderr)} {text}\n", sys.stderr)
+            _tell("Error: ", "red", text)
         else:
             self._messages.append({"level": "error", "text": text})
             self._envelope(None, exit_code)
@@ -141,6 +144,15 @@ def write(text: str, stream: TextIO | None = None) -> None:
     target.flush()
 
 
+def _tell(label: str, style: str, text: str) -> None:
+    """A message on stderr, in lines that a terminal need not break."""
+    whole = label + text
+    if is_terminal(sys.stderr):
+        whole = "\n".join(wrapped(whole.splitlines(), width(sys.stderr)))
+    words = label.rstrip()
+    write(f"{paint(words, style, sys.stderr)}{whole.removeprefix(words)}\n", sys.stderr)
+
+
 def write_bytes(data: bytes) -> None:
     """Write bytes that are not ours to decode, such as a log or a patch, to stdout."""
     sys.stdout.flush()
@@ -166,14 +178,15 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if code and text and has_color(stream) else text
 
 
-def width() -> int:
-    """Columns of the terminal; COLUMNS wins; a pipe has no limit."""
+def width(stream: TextIO | None = None) -> int:
+    """Columns of the terminal at *stream* (default: stdout); COLUMNS wins; a pipe has no limit."""
     wish = os.environ.get("COLUMNS", "")
     if wish.isdigit() and int(wish):
         return int(wish)
-    if not sys.stdout.isatty():
+    target = stream or sys.stdout
+    if not target.isatty():
         return sys.maxsize
-    return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    return os.get_terminal_size(target.fileno()).columns or 80
 
 
 def columns_of(text: str) -> int:
@@ -206,7 +219,7 @@ def shorten(text: str, limit: int) -> str:
 def wrapped(lines: Iterable[str], limit: int | None = None) -> Iterable[str]:
     """*lines* broken between words where the terminal would break them anywhere; a pipe gets them whole.
 
-    *limit*: columns, instead of the terminal's.
+    *limit*: columns, instead of the terminal's. A command stays in one piece, as far as it fits: one copies it.
     """
     import textwrap  # noqa: PLC0415 - not every command has sentences
 
@@ -216,8 +229,8 @@ def wrapped(lines: Iterable[str], limit: int | None = None) -> Iterable[str]:
             yield line
             continue
         margin = line[: len(line) - len(line.lstrip())]
-        yield from textwrap.wrap(
-            line,
+        broken = textwrap.wrap(
+            COMMAND.sub(lambda found: found[0].replace(" ", GLUE), line),
             limit,
             initial_indent="",
             subsequent_indent=margin,
@@ -225,6 +238,7 @@ def wrapped(lines: Iterable[str], limit: int | None = None) -> Iterable[str]:
             break_on_hyphens=False,
             drop_whitespace=True,
         )
+        yield from (part.replace(GLUE, " ") for part in broken)
 
 
 def table(

@@ -13,6 +13,7 @@ from agentsd.cli.output import Output, pairs, shorten, table
 from agentsd.cli.progress import ProgressLine, describe_steps, step_lines, steps_of
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import ago, count, took
+from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, AsyncJobStatus, utc_now
 
 ROWS = [("01ABC", "a very long name indeed", "running"), ("01DEF", "short", "failed")]
@@ -160,3 +161,34 @@ def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     monkeypatch.delenv("COLUMNS")
     assert list(output.wrapped([long])) == [long]
+
+
+def test_messages_are_broken_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal; and never within a command, which is there to be copied."""
+    become_terminal(monkeypatch)
+    job = "0" * 26
+    told = Output("table", "job wait")
+    told.warn(f"No worker is running, so job {job} waits. Start one: agents worker start")
+    told.info(f"The job goes on, and this is a long way to say it: agents job cancel {job} ends it.")
+    told.error(
+        f"What is there to do? Try `agents job list --status running --status queued --limit {job}`.",
+        ExitCode.ERROR,
+    )
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"\x1b[33mWarning:\x1b[0m No worker is running, so job {job} waits. Start",
+        "one: agents worker start",
+        "The job goes on, and this is a long way to say it:",
+        f"agents job cancel {job} ends it.",
+        "\x1b[31mError:\x1b[0m What is there to do? Try",
+        f"`agents job list --status running --status queued --limit {job}`.",
+    ]
+
+
+def test_messages_are_whole_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program, or a file, gets one line for each."""
+    Output("table", "job wait").warn("word " * 40)
+
+    assert capsys.readouterr().err == f"Warning: {'word ' * 40}\n"
