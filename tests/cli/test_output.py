@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 
@@ -117,7 +118,7 @@ def test_progress_of_any_other_form_has_no_steps() -> None:
     """Phases report what they like."""
     for value in (None, 3, {"steps": 3}, {"steps": [3]}, {"current": 1}):
         assert steps_of(value) == []
-    assert describe_steps(steps_of(STEPS)) == "+build  >test   ship"
+    assert re.sub(r"\d+ s", "N s", describe_steps(steps_of(STEPS))) == "+build  >test N s   ship"
     assert step_lines(STEPS)[2] == "    ship  waiting"
 
 
