@@ -68,6 +68,26 @@ def insert_milliseconds(home: Home, count: int) -> float:
     return median(spent)
 
 
+def claim_milliseconds(home: Home, count: int) -> float:
+    """The median of *count* claims of one queued row by plain sqlite3, each committed with ``synchronous=NORMAL``."""
+    connection = sqlite3.connect(home.state.database, isolation_level=None)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    spent: list[float] = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        connection.execute("BEGIN IMMEDIATE")
+        rows = connection.execute(
+            "UPDATE async_jobs SET status = 'running', worker_id = 'bare', claimed_at = 'now' WHERE seq IN"
+            " (SELECT seq FROM async_jobs INDEXED BY jobs_queued WHERE status = 'queued' AND held_at IS NULL"
+            " AND waits_for IS NULL ORDER BY priority DESC, seq LIMIT 1) RETURNING job_id"
+        ).fetchall()
+        connection.execute("COMMIT")
+        spent.append(1000 * (time.perf_counter() - begun))
+        assert len(rows) == 1
+    connection.close()
+    return median(spent)
+
+
 def import_milliseconds() -> float:
     """``python -c "import click, peewee"``, the whole process."""
     begun = time.perf_counter()

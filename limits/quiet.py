@@ -12,22 +12,29 @@ from limits.figure import Figure
 from limits.surroundings import fresh_home, supervisor
 
 
-def idle(seconds: float) -> list[Figure]:
-    """CPU, wake-ups and memory of a supervisor and its spawner, after one job."""
+def idle(rounds: int, seconds: float) -> list[Figure]:
+    """CPU, wake-ups and memory of a supervisor and its spawner, after one job; *rounds* of *seconds*."""
+    cpu: list[float] = []
+    wakes: list[float] = []
+    pss: list[float] = []
     with fresh_home() as home, supervisor(home) as running, home.connect() as client:
         client.wait(client.enqueue("noop").job_id, timeout=30)
         time.sleep(2)  # until the last timer of that job is over
         pids = (running.pid, running.spawner_pid)
-        before = [_spent(pid) for pid in pids]
-        time.sleep(seconds)  # what is measured is that nothing happens meanwhile
-        after = [_spent(pid) for pid in pids]
-        cpu = sum(late[0] - early[0] for early, late in zip(before, after, strict=True))
-        wakes = sum(late[1] - early[1] for early, late in zip(before, after, strict=True))
-        pss = sum(psutil.Process(pid).memory_full_info().pss for pid in pids)
+        for _ in range(rounds):
+            before = [_spent(pid) for pid in pids]
+            time.sleep(seconds)  # what is measured is that nothing happens meanwhile
+            spent = [
+                (late[0] - early[0], late[1] - early[1])
+                for early, late in zip(before, map(_spent, pids), strict=True)
+            ]
+            cpu.append(100 * sum(each[0] for each in spent) / seconds)
+            wakes.append(sum(each[1] for each in spent) / seconds)
+            pss.append(sum(psutil.Process(pid).memory_full_info().pss for pid in pids) / 1e6)
     return [
-        Figure(name="idle: CPU", unit="%", ours=[100 * cpu / seconds], floor=0.3, aim=0.05),
-        Figure(name="idle: wake-ups", unit="/s", ours=[wakes / seconds], floor=3.0, aim=1.0),
-        Figure(name="idle: PSS", unit="MB", ours=[pss / 1e6], floor=38.0, aim=28.0),
+        Figure(name="idle: CPU", unit="%", ours=cpu, floor=0.3, aim=0.05),
+        Figure(name="idle: wake-ups", unit="/s", ours=wakes, floor=3.0, aim=1.0),
+        Figure(name="idle: PSS", unit="MB", ours=pss, floor=38.0, aim=28.0),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What many rows cost: a claim beside finished and queued ones, a list, the diagnostics."""
+"""What many rows cost: a claim and an enqueue beside finished and queued ones, whole commands."""
 
 from __future__ import annotations
 
@@ -14,38 +14,59 @@ from agentsd.store import claims
 from agentsd.store.jobs import NewJob, insert
 from limits import bare
 from limits.figure import Figure
+from limits.rows import fill
 from limits.surroundings import fresh_home
 
-_FINISHED = """INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at)
-WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-SELECT printf('OLD%023d', i), printf('OLD%023d', i), 'noop', 'queued', '{"schema_version":1,"phase":"noop","data":null}', 1,
-'2026-01-31T09:00:00.000000Z' FROM n"""
+_COUNT = 40
+"""Claims, or enqueues, of one round."""
 
 
-def claims_beside(rows: int, *, finished: bool, count: int = 40) -> Figure:
-    """One claim of one job in a store with *rows* others, against one in an empty store."""
+def growth(rounds: int, rows: int, *, finished: bool) -> list[Figure]:
+    """One claim and one enqueue in a store with *rows* other jobs, against those in an empty one."""
+    ours: dict[str, list[float]] = {"claim": [], "enqueue": []}
+    limit: dict[str, list[float]] = {"claim": [], "enqueue": []}
     with fresh_home() as empty, fresh_home() as full, empty.connect() as first, full.connect() as second:
-        _fill(second, rows, finished=finished)
-        ours: list[float] = []
-        limit: list[float] = []
-        for number in range(count):
-            limit.append(_claim(first, number))
-            ours.append(_claim(second, number))
+        fill(second, rows, finished=finished)
+        for number in range(rounds):
+            spent: dict[str, list[list[float]]] = {"claim": [[], []], "enqueue": [[], []]}
+            for turn in range(_COUNT):
+                for at, client in enumerate((first, second)):
+                    spent["claim"][at].append(_claim(client, number * _COUNT + turn))
+                    spent["enqueue"][at].append(_enqueue(client))
+            for name, (alone, beside) in spent.items():
+                limit[name].append(median(alone))
+                ours[name].append(median(beside))
     what = "finished" if finished else "queued"
-    return Figure(name=f"claim beside {rows:,} {what} jobs", unit="ms", ours=[median(ours)], limit=[median(limit)],
-                  floor=1.2, aim=1.05)  # fmt: skip
+    floors = {"claim": (1.2, 1.05), "enqueue": (None, None)}
+    return [
+        Figure(
+            name=f"{name} beside {rows:,} {what} jobs",
+            unit="ms",
+            ours=ours[name],
+            limit=limit[name],
+            floor=floors[name][0],
+            aim=floors[name][1],
+        )
+        for name in ours
+    ]
 
 
-def _fill(client: Client, rows: int, *, finished: bool) -> None:
-    with client.db.write() as tx:
-        tx.execute(_FINISHED, (1, rows))
-    if finished:
-        with client.db.write() as tx:
-            tx.execute("UPDATE async_jobs SET status = 'running', worker_id = 'x', claimed_at = 'x'")
-            tx.execute(
-                "UPDATE async_jobs SET status = 'succeeded', reason = 'completed', finished_at = '2026-01-31T09:00:01.000000Z'"
-            )
-    client.db.read("PRAGMA wal_checkpoint(TRUNCATE)")
+def claims_beside_bare(rounds: int) -> Figure:
+    """One claim, against the bare UPDATE of it, both ``synchronous=NORMAL``."""
+    ours: list[float] = []
+    limit: list[float] = []
+    with fresh_home() as home, home.connect() as client:
+        fill(client, 2 * _COUNT * rounds, finished=False)
+        for number in range(rounds):
+            limit.append(bare.claim_milliseconds(home, _COUNT))
+            spent: list[float] = []
+            for turn in range(_COUNT):
+                begun = time.perf_counter()
+                with client.db.write(durable=False) as tx:
+                    assert len(claims.claim(tx, f"01J{number * _COUNT + turn:023d}", 1)) == 1
+                spent.append(1000 * (time.perf_counter() - begun))
+            ours.append(median(spent))
+    return Figure(name="claim with its event, against a bare UPDATE", unit="ms", ours=ours, limit=limit)
 
 
 def _claim(client: Client, number: int) -> float:
@@ -58,6 +79,12 @@ def _claim(client: Client, number: int) -> float:
         spent = time.perf_counter() - begun
         assert len(claimed) == 1
     return 1000 * spent
+
+
+def _enqueue(client: Client) -> float:
+    begun = time.perf_counter()
+    client.enqueue("noop")
+    return 1000 * (time.perf_counter() - begun)
 
 
 def commands(rounds: int) -> list[Figure]:
@@ -77,15 +104,15 @@ def commands(rounds: int) -> list[Figure]:
     ]
 
 
-def commands_beside(rows: int) -> list[Figure]:
+def commands_beside(rounds: int, rows: int) -> list[Figure]:
     """``job list`` and ``diagnostics`` in a store of *rows* finished jobs."""
     with fresh_home() as home:
         with home.connect() as client:
-            _fill(client, rows, finished=True)
+            fill(client, rows, finished=True)
         return [
             Figure(name=f"agents {' '.join(words)} beside {rows:,} jobs", unit="ms",
-                   ours=[_command(home, *words) for _ in range(3)])
-            for words in (("job", "list"), ("diagnostics",))
+                   ours=[_command(home, *words) for _ in range(rounds)])
+            for words in (("job", "list"), ("job", "list", "--status", "failed"), ("diagnostics",))
         ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import orjson
 from support.home import Home
 from support.supervisor import Supervisor
 
+from agentsd import Client
 from agentsd.store.jobs import NewJob, insert
 from limits import bare
 from limits.figure import Figure, percentile
@@ -32,17 +33,22 @@ def drain(rounds: int, jobs: int, *, slots: int, phase: str, milliseconds: float
     )
 
 
-def _drained(home: Home, jobs: int, slots: int, phase: str, milliseconds: float) -> float:
+def _drained(
+    home: Home, jobs: int, slots: int, phase: str, milliseconds: float = 0, *, supervisors: int = 1
+) -> float:
     data = {"seconds": milliseconds / 1000} if milliseconds else None
     with home.connect() as client, client.db.write() as tx:
         for _ in range(jobs):
             insert(tx, NewJob(phase=phase, data=data))
     home.set("async.preload", "agentsd_test_phases.plain")
-    worker = Supervisor(home, "--max-workers", str(slots), "--drain", "--log-level", "error").launch()
+    options = ("--max-workers", str(slots), "--drain", "--log-level", "error")
+    workers = [Supervisor(home, *options).launch() for _ in range(supervisors)]
     try:
-        assert worker.process.wait(300) == 0, worker.said
+        for worker in workers:
+            assert worker.process.wait(300) == 0, worker.said
     finally:
-        worker.end()
+        for worker in workers:
+            worker.end()
     ((count, first, last),) = home.sql(
         "SELECT count(*), min(claimed_at), max(finished_at) FROM async_jobs WHERE status = 'succeeded'"
     )
@@ -50,28 +56,53 @@ def _drained(home: Home, jobs: int, slots: int, phase: str, milliseconds: float)
     return jobs / (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
-def pickup(count: int) -> list[Figure]:
+def pickup(rounds: int, count: int) -> list[Figure]:
     """From the call of enqueue to the first line of the handler, with a supervisor that has nothing else to do."""
-    spent: list[float] = []
+    spent: list[list[float]] = []
     forks: list[float] = []
     with (
         fresh_home() as home,
         supervisor(home, preload="agentsd_test_phases.plain"),
         home.connect() as client,
     ):
-        for number in range(count):
-            if number % 50 == 0:
-                forks.append(bare.fork_milliseconds())
-            begun = time.monotonic_ns()
-            ended = client.wait(client.enqueue("stamp").job_id, timeout=30)
-            spent.append((orjson.loads(ended.result or "")["monotonic_ns"] - begun) / 1e6)
-    fork = percentile(forks, 0.5)
+        for _ in range(rounds):
+            forks.append(bare.fork_milliseconds())
+            spent.append([_picked_up(client) for _ in range(count)])
+
+    def share(part: float) -> list[float]:
+        return [percentile(each, part) for each in spent]
+
     return [
-        Figure(name="enqueue to first line, p50", unit="ms", ours=[percentile(spent, 0.5)], limit=[fork],
-               floor=3.0, aim=2.0),
-        Figure(name="enqueue to first line, p95", unit="ms", ours=[percentile(spent, 0.95)]),
-        Figure(name="enqueue to first line, p99", unit="ms", ours=[percentile(spent, 0.99)], floor=25.0, aim=8.0),
-    ]  # fmt: skip
+        Figure(
+            name="enqueue to first line, p50", unit="ms", ours=share(0.5), limit=forks, floor=3.0, aim=2.0
+        ),
+        Figure(name="enqueue to first line, p95", unit="ms", ours=share(0.95)),
+        Figure(name="enqueue to first line, p99", unit="ms", ours=share(0.99), floor=25.0, aim=8.0),
+    ]
+
+
+def _picked_up(client: Client) -> float:
+    """Milliseconds from the call of enqueue to the first line of one job's handler."""
+    begun = time.monotonic_ns()
+    ended = client.wait(client.enqueue("stamp").job_id, timeout=30)
+    return (orjson.loads(ended.result or "")["monotonic_ns"] - begun) / 1e6
+
+
+def two_supervisors(rounds: int, jobs: int) -> Figure:
+    """A queue worked off by two supervisors of two slots, against one of four; every job ends once."""
+    ours: list[float] = []
+    limit: list[float] = []
+    for _ in range(rounds):
+        for found, slots, supervisors in ((limit, 4, 1), (ours, 2, 2)):
+            with fresh_home() as home:
+                found.append(_drained(home, jobs, slots, "noop", supervisors=supervisors))
+    return Figure(
+        name="drain by two supervisors of 2 slots, against one of 4",
+        unit="jobs/s",
+        ours=ours,
+        limit=limit,
+        higher=True,
+    )
 
 
 def enqueue(rounds: int, count: int) -> list[Figure]:

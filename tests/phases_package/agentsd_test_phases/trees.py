@@ -21,12 +21,12 @@ SLEEP = "/bin/sleep"
 def tree(job: JobContext) -> dict[str, int]:
     """Start a child, its ``setsid`` grandchild and a double-forked daemon, all ignoring SIGTERM.
 
-    Their pids, and the job's own as ``leader``, are written to the file ``pids`` once all of them
+    With ``only``: ``setsid`` starts no daemon, ``daemon`` nothing else. Their pids, and the job's own as ``leader``, are written to the file ``pids`` once all of them
     run, and reported as progress. Then, by ``then``: ``hold`` (default) waits for the token,
     ``stubborn`` ignores SIGTERM and waits for ever, ``return`` returns at once, ``raise`` raises.
     """
     payload = options(job)
-    pids = {"leader": os.getpid(), **_start_tree(payload.get("seconds", 600))}
+    pids = {"leader": os.getpid(), **_start_tree(payload.get("seconds", 600), payload.get("only", ""))}
     if "pids" in payload:
         _write_whole(Path(payload["pids"]), json.dumps(pids))
     job.progress({"pids": pids})
@@ -65,8 +65,8 @@ def _hop(deadline: float) -> NoReturn:
     os._exit(0)
 
 
-def _start_tree(seconds: float) -> dict[str, int]:
-    """Start the three and return their pids when each of them has become ``sleep``."""
+def _start_tree(seconds: float, only: str) -> dict[str, int]:
+    """Start them and return their pids when each of them has become ``sleep``."""
     read, write = os.pipe()  # both close on exec: end of file means that everybody is asleep
 
     def grandchild() -> NoReturn:
@@ -85,8 +85,10 @@ def _start_tree(seconds: float) -> dict[str, int]:
         _fork(daemon)
         os._exit(0)
 
-    _fork(child)
-    os.waitpid(_fork(middle), 0)
+    if only != "daemon":
+        _fork(child)
+    if only != "setsid":
+        os.waitpid(_fork(middle), 0)
     os.close(write)
     with os.fdopen(read) as lines:
         return {name: int(pid) for name, pid in (line.split() for line in lines)}
