@@ -11,7 +11,8 @@ from agentsd.errors import ExitCode
 
 @define(
     "set-priority",
-    examples="agents job set-priority 10 01JABCDE\nagents job set-priority -- -5 01JABCDE 01JBCDEF",
+    examples="agents job set-priority 10 01JABCDE\nagents job set-priority -5 01JABCDE 01JBCDEF",
+    context_settings={"ignore_unknown_options": True},  # or -5 would be one
 )
 @click.argument("priority", type=click.IntRange(-(2**31), 2**31 - 1))
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")

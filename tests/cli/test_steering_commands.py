@@ -90,6 +90,15 @@ def test_a_higher_priority_starts_first(agents: Agents, home: Home) -> None:
     assert started[second] < started[first]
 
 
+def test_a_priority_below_zero_is_no_option(agents: Agents) -> None:
+    """With two dashes before it or without; what is an option of no command is still refused."""
+    job = enqueue(agents, "noop")
+    assert agents("job", "set-priority", "-15", job).out == f"{job} has priority -15\n"
+    assert agents("job", "set-priority", "--", "-5", job).out == f"{job} has priority -5\n"
+    assert agents("job", "set-priority", "--format", "json", "-4", job).code == 0
+    assert agents("job", "set-priority", "--fast", job).code == 2
+
+
 def test_jobs_are_cancelled_by_what_they_are(agents: Agents, worker: Supervisor) -> None:
     """A dry run lists them with their processes and changes nothing."""
     running = enqueue(agents, "tree")
