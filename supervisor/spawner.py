@@ -14,7 +14,7 @@ from pathlib import Path
 from agentsd.workers.link import Link, Message
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, MARKER
-from agentsd.workers.spawner import LINK_FD_VARIABLE
+from agentsd.workers.spawner import LINK_FD_VARIABLE, LINKED_AT_ONCE
 
 HUNG_AFTER = 10.0
 """Seconds of the supervisor's awake time without an answer: first CONT, as long again: KILL."""
@@ -30,7 +30,7 @@ class SpawnerProcess:
         # The environment is what every descendant shows in /proc/PID/environ from its first instruction
         # on; SPT_NOENV keeps setproctitle from overwriting it.
         environment = {
-            **os.environ, MARKER: worker_id, "SPT_NOENV": "1", LINK_FD_VARIABLE: str(theirs.fileno()),
+            **LINKED_AT_ONCE, **os.environ, MARKER: worker_id, "SPT_NOENV": "1", LINK_FD_VARIABLE: str(theirs.fileno()),
         }  # fmt: skip
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter

@@ -36,6 +36,9 @@ from agentsd.workers.sweeper import Sweeper
 from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
+LINKED_AT_ONCE = {"LD_BIND_NOW": "by agentsd"}
+"""Has the dynamic linker bind everything when a spawner starts, instead of each function in each job process anew. Any
+value does; this one tells that it is not of the user's environment, so that it is not for the jobs' tools."""
 MEMORY_LOOK = 0.4
 """Seconds at least between looks at the kernel's counters of processes that it killed for want of memory."""
 _ALL_SIGNALS = signal.valid_signals()
@@ -315,6 +318,9 @@ def main() -> NoReturn:
     set_title(f"agents spawner {worker_id}")
     link = Link(socket.socket(fileno=int(os.environ.pop(LINK_FD_VARIABLE))))
     os.set_inheritable(link.fileno(), False)
+    for name, value in LINKED_AT_ONCE.items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
     if problem := _preload(preload):
         # Before any order is read: the supervisor starts another one without these modules.
         link.post({"op": "preload_refused", "problem": problem})

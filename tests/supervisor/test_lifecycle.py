@@ -153,6 +153,20 @@ def test_too_much_output_ends_the_job(client: Client, home: Home, start: Start) 
     assert 64 * 1024 == log.stat().st_size
 
 
+@pytest.mark.parametrize("users", [None, "yes"])
+def test_how_a_spawner_is_linked_is_not_for_tools(
+    client: Client, home: Home, start: Start, users: str | None
+) -> None:
+    """A job's tools have the user's environment, not what makes forks cheap."""
+    if users is not None:
+        home.environ["LD_BIND_NOW"] = users
+    start()
+    argv = ["sh", "-c", 'echo "${LD_BIND_NOW-none}"']
+    job = end_of(client, client.enqueue("tool", payload={"argv": argv}))
+
+    assert (home.state.job_logs(job.job_id) / "job.log").read_text() == f"{users or 'none'}\n"
+
+
 # -- cancel and timeout -----------------------------------------------------------------------------
 
 
