@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.agents import Agents
@@ -116,6 +117,48 @@ def test_the_script_works_in_bash(agents: Agents, home: Home) -> None:
     )
 
     assert answer.stdout.strip() == job
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_the_script_works_in_fish(agents: Agents, home: Home, tmp_path: Path) -> None:
+    """Ids come with all that is said of them, commas and all."""
+    job = agents.enqueue("noop")
+    script = tmp_path / "agents.fish"
+    script.write_text(agents("completion", "fish").out)
+    environ = {**os.environ, **home.environ, "PATH": f"{AGENTS.parent}:{os.environ['PATH']}"}
+    answer = subprocess.run(
+        ["fish", "--no-config", "-c", f"source {script}; complete -C 'agents job show 01'"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    ident, _, words = answer.stdout.strip().partition("\t")
+    assert (ident, words.startswith("noop, queued, ")) == (job, True)
+
+
+IN_ZSH = r"""
+compdef() { :; }
+_describe() { print -rl -- "${completions_with_descriptions[@]}"; }
+compadd() { print -rl -- "${completions[@]}"; }
+eval "$SCRIPT"
+words=(agents job show 01); CURRENT=4
+_agents_completion
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_the_script_works_in_zsh(agents: Agents, home: Home) -> None:
+    """What it gives to the functions that zsh has only while it completes."""
+    job = agents.enqueue("noop")
+    environ = {**os.environ, **home.environ, "PATH": f"{AGENTS.parent}:{os.environ['PATH']}"}
+    environ["SCRIPT"] = agents("completion", "zsh").out
+    answer = subprocess.run(
+        ["zsh", "-f", "-c", IN_ZSH], env=environ, capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout.startswith(f"{job}:noop, queued, "), answer
 
 
 # -- ids that are wrong -----------------------------------------------------------------------------
