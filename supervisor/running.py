@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from agentsd.faults import reach
-from agentsd.model import JSON, AsyncJob
+from agentsd.model import JSON, AsyncJob, Reason
 from agentsd.store.claims import CancelRequest
 from agentsd.workers.child import GO
 from agentsd.workers.frames import BrokenFrameError, FrameReader, Kind
@@ -18,6 +18,9 @@ from agentsd.workers.link import Message
 
 A_TURNS_WORTH = 1 << 16
 """Bytes of a job's channel after which the loop looks at everything else first."""
+
+RAISED = frozenset({Reason.HANDLER_ERROR, Reason.STEP_FAILED, Reason.CONFLICT, Reason.BAD_PAYLOAD})
+"""What a handler may end with by raising."""
 
 
 class Stage(Enum):
@@ -107,14 +110,34 @@ class RunningJob:
         return False
 
     def _take(self, kind: Kind, body: bytes) -> None:
+        value = orjson.loads(body)
         if kind is Kind.PROGRESS:
             self.progress, self.progress_is_new = body.decode(), True
         elif self.last_frame is None:
+            if not _is_whole(
+                kind, value
+            ):  # a handler that makes frames of its own must not end its supervisor
+                raise BrokenFrameError("a frame that says nothing")
             reach("result.heard")  # the first word is the last: a handler's child may hold the channel
-            self.last_frame = (kind, orjson.loads(body))
+            self.last_frame = (kind, value)
 
     def close_channel(self) -> None:
         """Close this end."""
         if self.channel is not None:
             self.channel.close()
             self.channel = None
+
+
+def _is_whole(kind: Kind, value: Any) -> bool:
+    """Whether a frame that ends a job has what its verdict needs."""
+    if not isinstance(value, dict):
+        return False
+    fields = cast("dict[str, Any]", value)
+    match kind:
+        case Kind.RESULT:
+            return "result" in fields and isinstance(fields.get("token", 0), str | None)
+        case Kind.ERROR:
+            reason = fields.get("reason")
+            return isinstance(reason, str) and reason in RAISED and isinstance(fields.get("error"), str)
+        case _:
+            return isinstance(fields.get("reason"), str | None)

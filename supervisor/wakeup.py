@@ -10,6 +10,9 @@ import contextlib
 import os
 from pathlib import Path
 
+A_TURNS_WORTH = 100
+"""Pokes after which the loop looks at everything else first."""
+
 
 class WakeupSocket:
     """The supervisor's end: a datagram socket that only its user may write to."""
@@ -31,14 +34,17 @@ class WakeupSocket:
         return self._socket.fileno()
 
     def take(self) -> bool:
-        """Forget all pokes; returns whether there was one."""
+        """Forget all pokes, or as many as one turn has time for; returns whether there was one."""
         poked = False
-        while True:
+        for _ in range(
+            A_TURNS_WORTH
+        ):  # who pokes without end must not keep this process from everything else
             try:
                 self._socket.recv(16)
             except BlockingIOError:
-                return poked
+                break
             poked = True
+        return poked
 
     def close(self) -> None:
         """Close and remove the socket."""

@@ -25,6 +25,7 @@ from agentsd.store.claims import CancelRequest
 from agentsd.store.jobs import NewJob
 from agentsd.supervisor import remnants, takeover
 from agentsd.supervisor import spawner as spawner_module
+from agentsd.supervisor import wakeup as wakeup_module
 from agentsd.supervisor.fleet import FORK_TRIES, Fleet
 from agentsd.supervisor.ledger import Ledger
 from agentsd.supervisor.notices import Notice, silent
@@ -243,12 +244,18 @@ def test_a_worker_elsewhere_cannot_be_signalled() -> None:
         takeover.signal_worker(row_of(replace(Identity.current(), boot_id="elsewhere")), signal.SIGTERM)
 
 
-def test_pokes_that_cannot_arrive_are_ignored(home: Home) -> None:
+def test_pokes_that_cannot_arrive_are_ignored(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """No path, no socket, nobody behind it: the poll is the safety net."""
     box = WakeupSocket(home.root, "W")
     poke(str(box.path))
     poke(None)
     assert box.take()
+    assert not box.take()
+    monkeypatch.setattr(wakeup_module, "A_TURNS_WORTH", 1)
+    for _ in range(2):
+        poke(str(box.path))
+    assert box.take(), "one turn's worth"
+    assert box.take(), "and the rest in the next"
     assert not box.take()
     box.path.unlink()
     box.close()

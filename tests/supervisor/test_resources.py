@@ -25,6 +25,7 @@ from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
 from agentsd.workers.cgroup import counted
+from agentsd.workers.frames import Kind
 from agentsd.workers.link import Link
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.output import OutputWatch
@@ -356,6 +357,42 @@ print("open", flush=True)
 while True:
     os.write(sockets[0], water)
 """
+
+
+FORGE = """
+import os, zlib, struct
+sockets = [fd for fd in map(int, os.listdir("/proc/self/fd")) if os.path.exists(f"/proc/self/fd/{fd}")
+           and os.readlink(f"/proc/self/fd/{fd}").startswith("socket")]
+body = bytes.fromhex(given["body"])
+os.write(sockets[0], struct.pack("<IIB", len(body), zlib.crc32(body, given["kind"]), given["kind"]) + body)
+answer = "written"
+"""
+FORGERIES = [
+    (Kind.PROGRESS, b"\xff"),
+    (Kind.PROGRESS, b"no json"),
+    (Kind.RESULT, b"1"),
+    (Kind.RESULT, b"{}"),
+    (Kind.RESULT, b'{"result": 1}'),
+    (Kind.RESULT, b'{"result": 1, "token": [1]}'),
+    (Kind.ERROR, b'{"error": "x", "reason": "completed"}'),
+    (Kind.ERROR, b'{"error": "x", "reason": ["handler_error"]}'),
+    (Kind.ERROR, b'{"error": 1, "reason": "handler_error"}'),
+    (Kind.CANCELLED, b'{"reason": {}}'),
+]
+
+
+def test_a_frame_that_a_handler_forged_ends_only_its_job(client: Client, begin: Begin, start: Start) -> None:
+    """With a right checksum, and without what a verdict needs: its worker, and its neighbour, go on."""
+    worker = start(max_workers=2)
+    neighbour = begin("cooperative", {})
+    for kind, body in FORGERIES:
+        payload = {"code": FORGE, "kind": int(kind), "body": body.hex()}
+        job = client.wait(client.enqueue("snippet", payload=payload).job_id, timeout=20)
+        assert job.reason is Reason.EXITED, (kind, body, job)
+        assert "without a result (" in (job.error or "")
+
+    assert client.get(neighbour.job_id).status is AsyncJobStatus.RUNNING
+    assert worker.process.poll() is None
 
 
 def test_a_job_that_floods_its_channel_holds_up_nobody(client: Client, begin: Begin, start: Start) -> None:
