@@ -100,6 +100,16 @@ def unkept(
     return sorted(wanted.keys() - roundtrip.untouched(git, pristine, wanted, folder))
 
 
+def moved(operations: Sequence[Difference], originals: Mapping[str, Original]) -> dict[str, Permissions]:
+    """The permissions of files that a plan has only renamed: a private file stays private under its new name."""
+    gone = {each.old: each.path for each in operations if each.new is None and each.path in originals}
+    return {
+        each.path: originals[gone[each.new]].permissions
+        for each in operations
+        if each.old is None and each.new in gone and each.new and each.new.mode != LINK
+    }
+
+
 def _copy_one(batch: IO[bytes], oid: str, target: IO[bytes]) -> None:
     """Copy the next object of *batch*: a line with its size, its bytes, a line end."""
     words = batch.readline().split()

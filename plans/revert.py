@@ -115,7 +115,10 @@ def _operations(repository: Repository, state_root: Path, entry: Journal) -> tup
     new = [each for each in entry.operations if current[each.path] == each.new]
     edited = _edited_unseen(repository, entry, new)
     changed = edited | {
-        each.path for each in entry.operations if current[each.path] not in (each.old, each.new)
+        each.path
+        for each in entry.operations
+        if current[each.path] not in (each.old, each.new)
+        or standing.is_special(repository.work_tree / each.path)
     }
     if changed:
         raise ApplyConflictError([(conflicts.CHANGED_SINCE, shown(path)) for path in sorted(changed)])

@@ -39,8 +39,9 @@ def command(plan: str, check: bool, onto_current: bool, as_captured: bool) -> Ex
 
 
 def _check(ident: str, *, onto_current: bool, as_captured: bool) -> ExitCode:
-    from agentsd.plans.apply import ApplyRequest, check  # noqa: PLC0415 - knows git
+    from agentsd.plans.apply import check  # noqa: PLC0415 - knows git
     from agentsd.plans.frozen import FrozenPlan  # noqa: PLC0415
+    from agentsd.plans.preparation import ApplyRequest  # noqa: PLC0415
     from agentsd.store import jobs, plans  # noqa: PLC0415 - loaded with the client
 
     with session() as client:

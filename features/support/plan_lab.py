@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from agentsd.errors import AgentsError, JobCancelled
-from agentsd.plans.apply import ApplyRequest, apply
+from agentsd.plans.apply import apply
 from agentsd.plans.capture import capture
 from agentsd.plans.execute import execute
 from agentsd.plans.file import load_plan
 from agentsd.plans.frozen import FrozenPlan
 from agentsd.plans.lifecycle import create, remove
 from agentsd.plans.lock import repository_lock
+from agentsd.plans.preparation import ApplyRequest
 from agentsd.plans.repository import Repository, open_repository
 from agentsd.plans.sandbox import Sandbox, SandboxRequest
 

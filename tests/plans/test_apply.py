@@ -854,7 +854,7 @@ def test_a_project_that_never_rests_is_not_written(lab: Lab, monkeypatch: pytest
             file.write("x")
         return merged
 
-    monkeypatch.setattr("agentsd.plans.apply.merge_into_project", disturbed)
+    monkeypatch.setattr("agentsd.plans.preparation.merge_into_project", disturbed)
 
     with pytest.raises(ConflictError, match="keeps changing"):
         lab.apply(plan, result)

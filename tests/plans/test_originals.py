@@ -276,6 +276,30 @@ def test_a_read_only_folder_comes_back_read_only(lab: Lab) -> None:
     (lab.project / "fixed").chmod(0o755)
 
 
+def test_a_private_file_stays_private_under_its_new_name(lab: Lab) -> None:
+    lab.write({"secret": "s\n", "tool": "t\n", "old": ""})
+    (lab.project / "secret").chmod(0o600)
+    (lab.project / "tool").chmod(0o710)
+    (lab.project / "link").symlink_to("secret")
+    plan = lab.shell("mv secret moved; mv tool new; mv link other; rm old")
+
+    lab.apply(plan, lab.execute(plan))
+
+    assert (lab.project / "moved").stat().st_mode & 0o777 == 0o600
+    assert (lab.project / "new").stat().st_mode & 0o777 == 0o710
+    assert (lab.project / "other").readlink() == Path("secret")
+
+
+def test_a_pipe_where_an_apply_wrote_stops_a_revert(lab: Lab) -> None:
+    plan = lab.shell("echo x >> README")
+    lab.apply(plan, lab.execute(plan))
+    (lab.project / "README").unlink()
+    os.mkfifo(lab.project / "README")
+
+    with pytest.raises(ApplyConflictError, match="changed since the apply: README"):
+        revert(lab.state, "PLAN")
+
+
 def test_permissions_that_were_changed_since_stay(lab: Lab) -> None:
     lab.write({"file": "f\n"})
     plan = lab.shell("echo x >> file")
