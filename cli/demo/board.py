@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
-from agentsd.cli.output import is_terminal, paint, write
+from agentsd.cli.output import columns_of, is_terminal, paint, shorten, width, write
 from agentsd.cli.progress import SIGNS, steps_of
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import STATE_STYLES, took
 from agentsd.model import AsyncJob
+
+COLOR = re.compile("\x1b\\[[0-9;]*m")
 
 
 class Board:
@@ -25,7 +28,7 @@ class Board:
     def show(self, jobs: Sequence[AsyncJob]) -> None:
         """Show the jobs as they are now."""
         if self._live:
-            self._draw([self._line(job, with_time=True) for job in jobs])
+            self._draw([_fitted(self._line(job, with_time=True)) for job in jobs])
             return
         for job in jobs:
             line = self._line(job, with_time=job.status.is_terminal)
@@ -43,6 +46,12 @@ class Board:
         time = took(job) if with_time and job.started_at else ""
         process = f"pid {job.pid}" if job.pid else ""
         return f"   {self._names[job.job_id]:<8} {status} {process:<12} {time:>7}  {_steps(job)}".rstrip()
+
+
+def _fitted(line: str) -> str:
+    """*line* in one row of the terminal, if need be without colour: of two rows only one would be drawn over."""
+    plain = COLOR.sub("", line)
+    return line if columns_of(plain) < width() else shorten(plain, width() - 1)
 
 
 def _steps(job: AsyncJob) -> str:

@@ -53,7 +53,7 @@ steps:
 # What agents really do: start a server and forget it. It ignores SIGTERM and has left the process group.
 NAUGHTY = """\
 name: naughty
-description: An agent starts processes and forgets them.
+description: An agent leaves processes behind.
 steps:
   - name: serve
     run: |

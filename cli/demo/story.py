@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +22,10 @@ from agentsd.store.units import format_seconds
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
+
+
+INDEX_LINE = re.compile(rb"(\x1b\[[0-9;]*m)*index [0-9a-f]{40}")
+"""A line of a patch for git's eyes only, and too long for 80 columns."""
 
 
 class Story:
@@ -75,9 +80,7 @@ class Story:
 
     def _start_worker(self) -> None:
         """Start the worker and wait until it is in the table."""
-        self._act(
-            2, "A worker is started. It runs three jobs at once, each in a process and a sandbox of its own:"
-        )
+        self._act(2, "A worker runs three at once, each in a process and a sandbox of its own:")
         self._place.start_worker()
         self._place.until(self._worker_is_there, "the worker takes jobs")
 
@@ -104,7 +107,7 @@ class Story:
 
     def _cancel(self, job_id: str) -> int:
         """Cancel the naughty job, and look whether one of its processes is left."""
-        self._act(3, "`naughty` started a server, a daemon and more, which ignore being asked to stop:")
+        self._act(3, "`naughty` started a server and daemons, which ignore being asked to stop:")
         seen: dict[int, tuple[int, str]] = {}
 
         def all_there() -> bool:
@@ -143,7 +146,8 @@ class Story:
             color=color,
         )
         if not self._quiet:
-            write_bytes(b"".join(b"   " + line for line in patch.splitlines(keepends=True)))
+            shown = (line for line in patch.splitlines(keepends=True) if not INDEX_LINE.match(line))
+            write_bytes(b"".join(b"   " + line for line in shown))
         job = self._client.enqueue_plan(plan_id, Phase.APPLY)
         self._place.until(lambda: self._client.get(job.job_id).status.is_terminal, "the change is applied")
         done = self._client.get(job.job_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -42,6 +43,8 @@ def test_the_demo_shows_everything_and_leaves_nothing(home: Home, temporary: Pat
     assert time.monotonic() - begin < 20 * PATIENCE
     for words in ("naughty", "none is left", "b/CHANGELOG.md", "applied", "Nothing is left"):
         assert words in terminal.screen
+    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", terminal.screen)
+    assert [line for line in plain.splitlines() if len(line) > 80] == []
     assert list(temporary.iterdir()) == []
 
 

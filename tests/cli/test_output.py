@@ -11,11 +11,11 @@ import pytest
 from agentsd.cli import output
 from agentsd.cli.demo.board import Board
 from agentsd.cli.output import Output, pairs, shorten, table
-from agentsd.cli.progress import ProgressLine, describe_steps, step_lines, steps_of
+from agentsd.cli.progress import ProgressLine, describe_steps, pace_words, step_lines, steps_of
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import ago, count, took
 from agentsd.errors import ExitCode
-from agentsd.model import AsyncJob, AsyncJobStatus, utc_now
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus, utc_now
 
 ROWS = [("01ABC", "a very long name indeed", "running"), ("01DEF", "short", "failed")]
 HEADINGS = ("ID", "NAME", "STATE")
@@ -106,6 +106,23 @@ def test_progress_is_one_line_that_goes_away(
     assert shown.endswith("\r\x1b[K")
 
 
+@pytest.mark.parametrize(
+    ("progress", "elapsed", "words"),
+    [
+        ({"done": 25, "total": 100}, 20.0, "about 1m left"),
+        ({"done": 1, "total": 100}, 1.0, ""),
+        ({"done": 0, "total": 100}, 20.0, ""),
+        ({"done": 100, "total": 100}, 20.0, ""),
+        ({"done": "x", "total": 100}, 20.0, ""),
+        ([1], 20.0, ""),
+        (None, 20.0, ""),
+    ],
+)
+def test_what_is_left_by_the_pace_so_far(progress: JSON, elapsed: float, words: str) -> None:
+    """Nothing is foretold of what has hardly begun, or says nothing that can be counted."""
+    assert pace_words(progress, elapsed) == words
+
+
 def test_no_terminal_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
     """A log file is not a place for lines that go away."""
     with ProgressLine(Output("table", "")) as line:
@@ -148,6 +165,9 @@ def test_the_board_is_redrawn_in_place(
 
     assert "\x1b[1A" in capsys.readouterr().out
     assert took(job) == "-"
+    monkeypatch.setenv("COLUMNS", "16")
+    board.show([job])
+    assert capsys.readouterr().out == "\x1b[1A\r\x1b[K   name     qu…\n"
 
 
 def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
