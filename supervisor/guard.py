@@ -195,7 +195,8 @@ class SpawnerGuard:
             if pid not in {self.spawner.pid, *self._stuck, *self._innocent} and self._is_remnant(pid)
         ]
         for pid in adopted:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(PermissionError):  # it has become ``sudo``: what stays is set aside
+                os.kill(pid, signal.SIGKILL)
             reaped, status = os.waitpid(pid, os.WNOHANG)
             if reaped:
                 self._exits[pid] = os.waitstatus_to_exitcode(status)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agentsd.workers.link import Link, Message
 from agentsd.workers.order import Order
-from agentsd.workers.process import LINUX, MARKER
+from agentsd.workers.process import LINUX, MARKER, signal_name
 from agentsd.workers.spawner import LINK_FD_VARIABLE, LINKED_AT_ONCE
 
 HUNG_AFTER = 10.0
@@ -111,7 +111,7 @@ class SpawnerProcess:
             return "which KILL does not end"
         if self._hung:
             return "which did not answer and was killed"
-        return f"exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
+        return f"exit code {code}" if code >= 0 else f"ended by {signal_name(-code)}"
 
     def finish(self) -> None:
         """End it by closing the link: it ends every tree that is left, and itself. Waits for that."""

@@ -19,6 +19,7 @@ from agentsd.workers.board import Board
 from agentsd.workers.child import SHIELD_LIMIT
 from agentsd.workers.order import Order
 from agentsd.workers.output import OutputWatch
+from agentsd.workers.process import signal_name
 from agentsd.workers.slot import Slot
 from agentsd.workers.stack import LEAD
 
@@ -121,20 +122,23 @@ class Leader:
 
     def _send(self, number: int) -> None:
         # By pidfd or not yet reaped pid: this can hit nobody else.
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # refused: it has become ``sudo``
             os.kill(self.pid, number)
         if number != signal.SIGCONT:
             self.stages.append({"stage": signal.Signals(number).name.removeprefix("SIG"), "at": utc_now()})
 
-    def reap(self) -> None:
-        """Take the exit status of the process, which has ended."""
-        _, status, usage = os.wait4(self.pid, 0)
+    def reap(self) -> bool:
+        """Take the exit status of the process, which has ended. False: a debugger follows it, and has to take it first."""
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        if not pid:
+            return False
         code = os.waitstatus_to_exitcode(status)
         self.killed_by = max(0, -code)
         self.exit = {
             "exit_code": code if code >= 0 else None,
-            "signal": signal.Signals(-code).name if code < 0 else None,
+            "signal": signal_name(-code) if code < 0 else None,
             "user_s": usage.ru_utime,
             "system_s": usage.ru_stime,
             "max_rss_bytes": usage.ru_maxrss * 1024,  # kilobytes on Linux, see getrusage(2)
         }
+        return True

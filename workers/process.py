@@ -109,6 +109,14 @@ def name(pid: int) -> str:
         return ""
 
 
+def signal_name(number: int) -> str:
+    """The name of a signal, as ``SIGTERM``; one that has none (most real-time signals) is told by its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
 def parent(pid: int) -> int | None:
     """The parent of *pid*; None if there is no such process."""
     fields = _stat(pid)
@@ -195,7 +203,9 @@ def kill_identified(pid: int) -> bool:
     try:
         if start_ticks(pid) != start:
             return False
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        # Refused, it has become ``sudo``: it is there, and nobody may call it gone.
+        with contextlib.suppress(PermissionError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     except ProcessLookupError:
         return False
     finally:

@@ -32,7 +32,7 @@ from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, OwnChildren, start_ticks
 from agentsd.workers.slot import Slot
 from agentsd.workers.sweep import PAUSE, STUCK_AFTER, Standstill, own_children, sweep_round
-from agentsd.workers.sweeper import Sweeper
+from agentsd.workers.sweeper import Sweeper, cannot_be_ended
 from agentsd.workers.title import set_title
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
@@ -61,6 +61,8 @@ class Spawner:
         self._leaders: dict[str, Leader] = {}
         self._by_pid: dict[int, Leader] = {}
         self._by_fd: dict[int, Leader] = {}
+        self._traced: dict[int, float] = {}
+        """Job processes that have ended and cannot be reaped yet: pid -> when to tell."""
         self._forked: deque[tuple[Order, int, Slot]] = deque()
         """What this turn has forked and not yet adopted."""
         self._poll = select.poll()
@@ -78,6 +80,7 @@ class Spawner:
             ready = self._poll.poll(self._patience())
             for fd, _ in ready:
                 if fd != link:
+                    self._poll.unregister(fd)
                     self._reap(self._by_fd.pop(fd))
             if not LINUX:  # untested: macOS has no pidfd
                 self._reap_ended()
@@ -85,6 +88,8 @@ class Spawner:
                 if fd == link:
                     self._obey(self._link.receive())
             self._enforce(time.monotonic())
+            if self._traced:
+                self._reap_traced()
             if self._sweeper.ended:
                 self._sweep()
             if self._link.has_unsent:
@@ -187,16 +192,34 @@ class Spawner:
 
     def _reap(self, leader: Leader) -> None:
         """Take the exit status of a job process that has ended; what it left is swept next."""
+        if not leader.reap():
+            leader.due = None
+            self._traced.setdefault(leader.pid, time.monotonic() + STUCK_AFTER)
+            return
+        self._traced.pop(leader.pid, None)
         if leader.pidfd >= 0:
-            self._poll.unregister(leader.pidfd)
             os.close(leader.pidfd)
-        leader.reap()
         reach("sweep.begin")
         del self._by_pid[leader.pid]
         group = leader.slot.group
         if leader.killed_by or (group is not None and group.counts_memory):
             self._note_memory(leader)
         self._sweeper.begin(leader)
+
+    def _reap_traced(self) -> None:
+        """Try again to reap those that have a debugger, which the kernel shows the dead process first.
+
+        To wait for it would end every other job's limits: it may be at its prompt. It may also be a process that such a
+        job has left, so those are ended here. What wakes the loop up for this are the looks at their output.
+        """
+        sweep_round(self._by_pid, self._children)
+        for pid, tell_at in [*self._traced.items()]:
+            leader = self._by_pid[pid]
+            self._reap(leader)
+            if pid in self._traced and tell_at <= time.monotonic():
+                self._traced[pid] = math.inf
+                processes = [cannot_be_ended(pid)]
+                self._link.post({"op": "unkillable", "job_id": leader.order.job_id, "processes": processes})
 
     def _note_memory(self, leader: Leader) -> None:
         """See whether the kernel killed for want of memory, in the job's group or, when it was killed, near it."""

@@ -35,7 +35,9 @@ def sweep_round(known: Collection[int], list_children: Callable[[], list[int]] =
     """
     strays = [pid for pid in list_children() if pid not in known]
     for pid in strays:
-        os.kill(pid, signal.SIGKILL)
+        # One that has changed its user (``sudo``) may not be signalled: it is found again, like one that does not die.
+        with contextlib.suppress(PermissionError):
+            os.kill(pid, signal.SIGKILL)
         _reap(pid)
     return strays
 

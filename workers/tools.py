@@ -13,7 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentsd.workers.process import children
+from agentsd.workers.process import children, signal_name
 from agentsd.workers.sweep import sweep
 from agentsd.workers.token import CancellationToken
 
@@ -81,7 +81,7 @@ def run_tool(
     code = process.returncode
     return ToolResult(
         exit_code=code if code >= 0 else None,
-        signal=signal.Signals(-code).name if code < 0 else None,
+        signal=signal_name(-code) if code < 0 else None,
         timed_out=timed_out,
         duration=time.monotonic() - started,
         survivors=survivors,
@@ -141,7 +141,7 @@ def _wait(
 def _end_group(pid: int, wakeup: socket.socket | None, grace: float) -> None:
     """TERM to the group of *pid* (and CONT, for a stopped one), then up to *grace* seconds for its leader."""
     deadline = time.monotonic() + grace
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # refused: it has become ``sudo``
         os.killpg(pid, signal.SIGTERM)
         os.killpg(pid, signal.SIGCONT)
     with _exit_fd(pid) as exit_fd:

@@ -87,7 +87,16 @@ def unkillable(client: Client, job: AsyncJob) -> str:
     if not left:
         return ""
     words = [f"{pid} ({each['name']}, {_state_words(pid, each)})" for pid, each in left.items()]
-    return f"{', '.join(words)} was killed and does not end; the kernel holds it, as for a device or a file system that does not answer."
+    return f"{', '.join(words)} was killed and does not end; {_what_holds(list(left))}."
+
+
+def _what_holds(pids: list[int]) -> str:
+    """Why KILL did not end these, as far as their state tells."""
+    if all(state(pid) == "Z" for pid in pids):
+        return "a debugger (`gdb`, `strace`) follows it and has not let it go"
+    if any(state(pid) == "D" for pid in pids):
+        return "the kernel holds it, as for a device or a file system that does not answer"
+    return "it may have become another user, as with `sudo`, or the kernel holds it"
 
 
 def _state_words(pid: int, told: dict[str, Any]) -> str:

@@ -51,6 +51,7 @@ DEATHS = {
     "crash": Death("snippet", {"code": NATIVE_CRASH}, Reason.SIGNALLED,
         "SIGSEGV (a crash in native code, which touched memory that it may not), at ", stack="into_the_void", last="before"),
     "signal": Death("crash", {}, Reason.SIGNALLED, "ended by SIGKILL (agentsd did not send it: somebody on this machine did, or the kernel)", last="the last line before"),
+    "signal without a name": Death("snippet", {"code": "import os; os.kill(os.getpid(), 40)"}, Reason.SIGNALLED, "ended by SIG40."),
     "timeout, obeyed": Death("cooperative", {}, Reason.TIMEOUT, "its timeout of 0.3 s; it ended when it was asked to", ("TERM",)),
     "timeout, in native code": Death("snippet", {"code": NATIVE_HANG}, Reason.TIMEOUT,
         "was killed at snippet.py, line 2, in count", ("TERM", "KILL"), stack="in count", last="before"),
