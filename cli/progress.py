@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, cast
 
-from agentsd.cli.output import Output, is_terminal, paint, printable, shorten, write
+from agentsd.cli.output import LEAST_OF_ID, Output, is_terminal, paint, printable, shorten, write
 from agentsd.cli.shapes import progress_of
 from agentsd.cli.words import seconds_between
 from agentsd.model import JSON, AsyncJob
@@ -19,14 +19,18 @@ SIGNS = {"succeeded": "+", "failed": "x", "running": ">", "skipped": "-", "cance
 _STYLES = {"succeeded": "green", "failed": "red", "lost": "red", "cancelled": "yellow", "running": "cyan"}
 SECONDS_BETWEEN = 0.1
 _NAME_COLUMNS = 24
+LEAST_OF_PACE = 2.0
+"""Seconds in which a pace can be judged."""
 CLEAR = "\r\x1b[K"
 
 
 class ProgressLine:
     """Rewrites one line in place. *expected*: how long each step may take, in seconds, where that is known."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, head: str = "") -> None:
+        """*head* stands before what is shown of a job."""
         self.expected: Sequence[float | None] = ()
+        self._head = head
         self._on = output.is_table and is_terminal(sys.stderr)
         self._begin = time.monotonic()
         self._shown = ""
@@ -43,7 +47,7 @@ class ProgressLine:
             return
         since = job.started_at or job.created_at
         self._begin = time.monotonic() - seconds_between(since)
-        self._write(f"{job.job_id} {job.status}", progress_of(job))
+        self._write(f"{self._head}{shorten(job.job_id, LEAST_OF_ID + 1)} {job.status}", progress_of(job))
 
     def show_progress(self, progress: JSON) -> None:
         """Show the progress of the job that runs here."""
@@ -70,7 +74,7 @@ class ProgressLine:
             head,
             f"{done}/{len(steps)} steps" if steps else describe_doing(progress),
             elapsed,
-            remaining_words(steps, self.expected),
+            remaining_words(steps, self.expected) or pace_words(progress, time.monotonic() - self._begin),
             describe_steps(steps),
         ]
         text = shorten("  ".join(part for part in parts if part), _columns() - 1)
@@ -155,6 +159,17 @@ def _remaining(steps: Sequence[Mapping[str, JSON]], expected: Sequence[float | N
             case _:
                 return None
     return left
+
+
+def pace_words(progress: JSON, elapsed: float) -> str:
+    """``about 3m left`` of a job that says ``done`` of ``total``, if it goes on as in the *elapsed* seconds."""
+    known = cast("dict[str, JSON]", progress) if isinstance(progress, dict) else {}
+    done, total = known.get("done"), known.get("total")
+    if not (isinstance(done, int | float) and isinstance(total, int | float)):
+        return ""
+    if elapsed < LEAST_OF_PACE or not 0 < done < total:
+        return ""
+    return f"about {format_seconds(round(elapsed * (total - done) / done))} left"
 
 
 def step_lines(progress: JSON) -> list[str]:

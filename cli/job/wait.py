@@ -15,7 +15,7 @@ from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import shown_job
 from agentsd.cli.words import took
 from agentsd.errors import ExitCode, WaitTimeoutError
-from agentsd.model import AsyncJob
+from agentsd.model import AsyncJob, Phase
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
@@ -43,8 +43,10 @@ def command(jobs: tuple[str, ...], timeout: float | None) -> ExitCode:
     give_up = _GiveUp(timeout)
     ended: list[AsyncJob] = []
     with session() as client:
-        for job_id in [find_job(client, ident) for ident in jobs]:
-            with ProgressLine(output) as line:
+        ids = [find_job(client, ident) for ident in jobs]
+        for number, job_id in enumerate(ids, start=1):
+            with ProgressLine(output, f"{number}/{len(ids)}  " if len(ids) > 1 else "") as line:
+                _expect(client, job_id, line)
                 ended.append(_wait(client, job_id, give_up, line))
         items = [] if output.is_table else [shown_job(client, job) for job in ended]
     worst = max(exit_code_for(job) for job in ended)
@@ -63,6 +65,17 @@ class _GiveUp:
     def left(self) -> float:
         """Seconds until then."""
         return max(0.0, self._end - time.monotonic())
+
+
+def _expect(client: Client, job_id: str, line: ProgressLine) -> None:
+    """Tell the line how long the steps of a plan may take."""
+    job = client.get(job_id)
+    if not line.is_shown or job.status.is_terminal or job.phase != Phase.EXECUTE:
+        return
+    from agentsd.cli.plan.estimate import expected_seconds  # noqa: PLC0415 - only for who sees it
+    from agentsd.store import plans  # noqa: PLC0415
+
+    line.expected = expected_seconds(client, plans.get(client.db, job.plan_id))
 
 
 def _wait(client: Client, job_id: str, give_up: _GiveUp, line: ProgressLine) -> AsyncJob:

@@ -10,6 +10,7 @@ import pytest
 from support.agents import Agents
 from support.home import Home
 from support.operator import AGENTS
+from support.supervisor import Supervisor
 from support.terminal import Terminal
 
 from agentsd.cli.plan.estimate import expected_seconds
@@ -95,3 +96,24 @@ def test_a_run_in_the_foreground_shows_a_clock_and_what_is_left(
 
     assert "left" not in seen[0]
     assert re.search(r"1/3 steps  [0-9.]+ s  about [0-9.]+ s left  \+Run true  >wait [0-9]+ s", seen[1])
+
+
+def test_who_waits_sees_what_is_left_and_of_how_many(
+    home: Home, agents: Agents, project: Path, worker: Supervisor
+) -> None:
+    """As in a run in the foreground; of several jobs, which one it is."""
+    go = project.parent / "go"
+    (project / "other.yaml").write_text(SLOW.format(go=go))
+    plan = agents("plan", "create", "other.yaml").out.strip()
+    jobs: list[str] = []
+    seen: list[str] = []
+    for _ in range(2):
+        go.unlink(missing_ok=True)
+        jobs.append(agents("job", "enqueue", "execute", "--plan", plan).out.strip())
+        terminal = Terminal([str(AGENTS), "job", "wait", *jobs], home.environ, project)
+        terminal.wait_for_text(">wait 3 s", 30)
+        go.touch()
+        assert terminal.wait(30) == 0
+        seen.append(terminal.screen)
+
+    assert re.search(rf"2/2  …{jobs[1][-8:]} running  1/3 steps  [0-9.]+ s  about [0-9.]+ s left", seen[1])
