@@ -53,9 +53,12 @@ INTERNAL_VARIABLES = {"AGENTS_ASYNC", "AGENTS_COMPLETE", "AGENTS_SANDBOX_", "AGE
 """What one part of agentsd tells another."""
 
 
-def table(page: Path) -> dict[str, list[str]]:
-    """Every row of every table on *page* whose first cell is code: its other cells."""
-    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", page.read_text(), re.MULTILINE)
+def table(page: Path, below: str = "") -> dict[str, list[str]]:
+    """Every row of every table on *page* (or *below* one heading) whose first cell is code: its other cells."""
+    text = page.read_text()
+    if below:
+        text = text.partition(f"\n## {below}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", text, re.MULTILINE)
     return {name: [cell.strip() for cell in rest.split(" | ")] for name, rest in rows}
 
 
@@ -125,7 +128,7 @@ def manual_of(words: str) -> str:
 
 def test_every_event_is_documented() -> None:
     """Each with its level; the page has no event that there is not."""
-    rows = table(REFERENCE / "events.md")
+    rows = table(REFERENCE / "events.md", "Of a worker")
 
     assert {name: event.level for name, event in EVENTS.items()} == {
         name: cells[0] for name, cells in rows.items()
