@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_listing_shows_every_key_with_its_value_and_source(agents: Agents, file:
     assert (items["async.preload"]["value"], items["async.preload"]["source"]) == (["json"], str(file))
     lines = agents("config", "list", "--format", "jsonl").out.splitlines()
     assert [json.loads(line)["key"] for line in lines] == list(KEYS)
+
+
+def test_a_narrow_list_keeps_every_word_of_the_meanings(
+    agents: Agents, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key is looked up for what it means; where a value comes from is said in a word."""
+    file.write_text('[async]\npreload = ["json"]\n')
+    agents.set("async.max_workers", 7)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = agents("config", "list").out.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert re.search(r"async.max_workers +7 +variable", "\n".join(lines))
+    assert re.search(r"async.preload +\[json\] +file", "\n".join(lines))
+    start = lines[0].index("MEANING")
+    said = " ".join(" ".join(line[start:] for line in lines).split())
+    assert all(key.help in said for key in KEYS.values())
 
 
 @pytest.mark.parametrize(
