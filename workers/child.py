@@ -258,6 +258,7 @@ def describe(error: BaseException) -> dict[str, JSON]:
             text = kind if text == kind else f"{kind}: {text}"
     except Exception:  # noqa: BLE001 - a broken __str__
         text = kind
+    text = text.encode(errors="backslashreplace").decode()  # a lone surrogate, of a file name say, is no JSON
     reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), None)
     if reason is None:
         return {"error": text, "reason": Reason.HANDLER_ERROR, "result": kept_result(error)}
@@ -302,5 +303,5 @@ def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:  # noqa: SIM105 - see above
             stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):  # closed, or whatever the handler has put in its place
             pass

@@ -34,7 +34,7 @@ class Link:
         self.socket = sock
         self._in = bytearray()
         self._fds: deque[int] = deque()
-        self._out: deque[tuple[bytes, int | None]] = deque()
+        self._out: deque[tuple[bytes | memoryview, int | None]] = deque()
         self.closed = False
 
     def fileno(self) -> int:
@@ -72,7 +72,10 @@ class Link:
             if sent == len(data):
                 self._out.popleft()
             else:
-                self._out[0] = (data[sent:], None)
+                self._out[0] = (
+                    memoryview(data)[sent:],
+                    None,
+                )  # no copy: a large payload goes out in many parts
         return True
 
     def _drop_unsent(self) -> None:

@@ -77,6 +77,14 @@ def ladder(client: Client, job: AsyncJob) -> list[str]:
         ("sys-exit", {"code": None}, "failed", "exited", "exit code 0"),
         ("crash", None, "failed", "signalled", "ended by SIGKILL"),
         ("close-all", None, "failed", "exited", "without a result"),
+        (
+            "snippet",
+            {"code": "raise ValueError('\\udcff')"},
+            "failed",
+            "handler_error",
+            "ValueError: \\udcff",
+        ),
+        ("snippet", {"code": "import sys; sys.stdout = sys.stderr = None"}, "succeeded", "completed", None),
         ("scribble", None, "failed", "exited", "without a result ("),
     ],
 )

@@ -347,6 +347,14 @@ def test_a_result_of_50_megabytes_arrives(client: Client, start: Start) -> None:
     assert len(json.loads(job.result or "")) == 50 * 10**6
 
 
+def test_a_payload_of_50_megabytes_arrives(client: Client, start: Start) -> None:
+    """Sent on in many parts, none of which copies the rest."""
+    start()
+    job = client.enqueue("snippet", payload={"code": "answer = len(given['data'])", "data": "x" * 50 * 10**6})
+
+    assert client.wait(job.job_id, timeout=30).result == str(50 * 10**6)
+
+
 FLOOD = """
 import os
 from agentsd.workers.frames import Kind, encode
