@@ -36,10 +36,17 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name on first use, so that importing agentsd loads neither peewee nor psutil."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'agentsd' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+if not TYPE_CHECKING:  # a type checker that sees it takes any name for one of ours, mistyped ones too
 
-    return getattr(import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> object:
+        """Load a public name on first use, so that importing agentsd loads neither peewee nor psutil."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'agentsd' has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415
+
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, also those that were not loaded yet."""
+    return sorted({*globals(), *_HOMES})

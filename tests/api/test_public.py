@@ -26,6 +26,14 @@ def test_public_names_come_on_first_use() -> None:
         _ = agentsd.nonsense  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
 
 
+def test_completion_knows_names_that_were_not_used_yet() -> None:
+    """In an interactive interpreter, as for any module."""
+    program = "import agentsd; print('Client' in dir(agentsd), 'Client' in vars(agentsd))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "True False\n" == done.stdout
+
+
 def test_a_client_enqueues_looks_and_cancels() -> None:
     """The whole of the API that needs no supervisor."""
     with temporary_state() as state, connect(state) as client:

@@ -17,6 +17,7 @@ import agentsd
 USER = Path(__file__).with_name("user_of_api.py")
 BIN = Path(sys.executable).parent
 HEAD = """\
+import agentsd
 from agentsd import AsyncJobStatus, JobContext, Wishes, connect
 from agentsd.testing import run_inline
 
@@ -42,6 +43,8 @@ WRONG = {
     "client.fetch('a')": ("reportAttributeAccessIssue", "attr-defined"),
     "run_inline(handler, timeout='5 s')": ("reportArgumentType", "arg-type"),
     "run_inline(5)": ("reportArgumentType", "arg-type"),
+    "from agentsd import Clinet": ("reportAttributeAccessIssue", "attr-defined"),
+    "agentsd.conect()": ("reportAttributeAccessIssue", "attr-defined"),
 }
 """Each wrong line, and what pyright and mypy call it."""
 
