@@ -53,10 +53,17 @@ def bytes_in(directory: str) -> int:
 
 
 def cut_logs(directory: str, limit: int) -> None:
-    """Cut what a job wrote past *limit* bytes, the largest file first. Writers go on at the new end."""
+    """Cut what a job wrote past *limit* bytes, the largest file first. Writers go on at the new end.
+
+    Files only: a link that a job has put there may lead anywhere.
+    """
     try:
         with os.scandir(directory) as entries:
-            sizes = {entry.path: entry.stat(follow_symlinks=False).st_size for entry in entries}
+            sizes = {
+                entry.path: entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+                if entry.is_file(follow_symlinks=False)
+            }
         excess = sum(sizes.values()) - limit
         for path in sorted(sizes, key=sizes.__getitem__, reverse=True) if excess > 0 else ():
             cut = min(excess, sizes[path])

@@ -28,7 +28,7 @@ from agentsd.workers.cgroup import counted
 from agentsd.workers.frames import Kind
 from agentsd.workers.link import Link
 from agentsd.workers.memory import OutOfMemoryWatch
-from agentsd.workers.output import OutputWatch
+from agentsd.workers.output import OutputWatch, cut_logs
 from agentsd.workers.spawner import Spawner
 
 Start = Callable[..., Supervisor]
@@ -336,6 +336,21 @@ def test_looks_come_sooner_the_faster_it_grows(tmp_path: Path) -> None:
     assert near == 0.02
     assert watch.look()
     assert (tmp_path / "job.log").stat().st_size == 1000
+
+
+def test_what_is_no_file_is_not_cut(tmp_path: Path) -> None:
+    """A link among a job's output may lead to anything, and a folder or a pipe keeps nobody from cutting the rest."""
+    logs, precious = tmp_path / "logs", tmp_path / "precious"
+    logs.mkdir()
+    precious.write_text("x" * 100)
+    (logs / "link.log").symlink_to(precious)
+    (logs / "folder").mkdir()
+    os.mkfifo(logs / "pipe")
+    (logs / "job.log").write_text("y" * 10)
+    cut_logs(str(logs), 0)
+
+    assert precious.read_text() == "x" * 100
+    assert (logs / "job.log").read_text() == ""
 
 
 def test_a_result_of_50_megabytes_arrives(client: Client, start: Start) -> None:
