@@ -66,13 +66,13 @@ def prepared(repository: Repository, state_root: Path, request: ApplyRequest) ->
         git = repository.git
         staged = writes.stage(git, merge.after, merge.operations, folder)
         entry = _entry(repository, request, merge, staged)
-        if begun:
-            entry = _continued(repository, begun, merge, entry)
         there = entry.originals or {}
         kept = originals.commit(git, there, begun.kept if begun else None, folder)
         unkept = originals.unkept(git, merge.before, merge.operations, there, folder)
         writer = writes.Writer(repository.work_tree, staged, merge.operations, seen)
         writer.permissions = originals.moved(merge.operations, there)
+        if begun:
+            entry = _continued(repository, begun, merge, entry)
         yield Prepared(replace(entry, kept=kept), writer, tuple(unkept), resumed=unfinished)
 
 
