@@ -265,3 +265,22 @@ def test_an_upgrade_as_written(reader: Reader) -> None:
             assert ["succeeded"] * 2 == [client.wait(job, timeout=30).status for job in waiting]
     finally:
         supervisor.stop()
+
+
+@pytest.mark.slow
+def test_what_watches_a_worker_works_as_written(reader: Reader) -> None:
+    """Every command of both pages that ends by itself, beside a worker, with nothing wrong; the numbers are written."""
+    place = str(reader.home.root / "agentsd.prom")
+    pages = ("guides/running_a_worker.md", "how-to/monitoring.md")
+    lines = [line for page in pages for block in blocks(page, "console") for line in typed(block)]
+    elsewhere = ("worker start", "--watch", "agents top")
+    looking = [line for line in lines if line.startswith("agents ") and not any(map(line.count, elsewhere))]
+    supervisor = Supervisor(reader.home).start()
+    try:
+        for line in looking:
+            reader.shell(line.replace("/var/lib/node_exporter/textfile/agentsd.prom", place))
+    finally:
+        supervisor.stop()
+
+    assert len(looking) >= 6
+    assert "agentsd_workers" in Path(place).read_text()
