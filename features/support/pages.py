@@ -22,6 +22,8 @@ VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
     # A worker on a terminal has the date on a line of its own, and only the time in each line.
     (re.compile(r"^\d{4}-\d\d-\d\d, times are UTC\n\d\d:\d\d:\d\d\b"), "TIME"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "DATE"),
+    (re.compile(r"\b\d\d:\d\d:\d\d\b"), "CLOCK"),
     (re.compile(r"\b\d+(\.\d+)? ?(s|ms|m)\b"), "SPAN"),
     (re.compile(r"\b\d+\.\d MiB"), "SIZE"),
     (re.compile(r"\bpid \d+"), "pid NUMBER"),

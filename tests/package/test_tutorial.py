@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +31,36 @@ def shell(home: Home) -> Iterator[Shell]:
     made.close()
 
 
+class AtTerminal(Supervisor):
+    """A worker that somebody starts at a terminal; what appears there is kept."""
+
+    def launch(self) -> Supervisor:
+        """Start it with a terminal of its own as its output."""
+        ours, theirs = pty.openpty()
+        command = [str(AGENTS), "worker", "start", *self.options]
+        self._process = subprocess.Popen(
+            command, env=self.home.environ, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        threading.Thread(target=self._read, args=(ours,)).start()
+        return self
+
+    def _read(self, terminal: int) -> None:
+        with (
+            self.log.open("ab", buffering=0) as log,
+            contextlib.suppress(OSError),
+        ):  # EIO: the other end is closed
+            while data := os.read(terminal, 4096):
+                log.write(data)
+        os.close(terminal)
+
+
 def follow_elsewhere(home: Home, block: Block) -> Supervisor:
     """Start the worker of a second terminal; it says what stands there."""
     ((command, expected),) = block.commands()
-    options = command.removeprefix("agents worker start").split()
-    supervisor = Supervisor(home, *options, "--log-format", "text").start()
+    supervisor = AtTerminal(home, *command.removeprefix("agents worker start").split())
+    supervisor.log.touch()
+    supervisor.start()
     eventually(lambda: plain(supervisor.said).startswith(plain(expected)), 10, lambda: supervisor.said)
     return supervisor
 
