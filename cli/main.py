@@ -158,6 +158,7 @@ cli = Agents(
         format_option(),
     ],
     examples=_FIRST_STEPS,
+    context_settings={"help_option_names": ["--help", "-h"]},  # every command below takes both, too
 )
 
 
@@ -222,7 +223,7 @@ def describe(error: BaseException) -> tuple[str, ExitCode]:
         return "Interrupted.", ExitCode.CANCELLED
     if isinstance(error, click.UsageError):
         hint = f" Try '{error.ctx.command_path} --help'." if error.ctx is not None else ""
-        return _one_line(error.format_message()) + _near_choice(error) + hint, ExitCode.USAGE
+        return _sentence(error.format_message()) + _near_choice(error) + hint, ExitCode.USAGE
     if isinstance(error, click.ClickException):
         return _one_line(error.format_message()), ExitCode.USAGE
     if os.environ.get("AGENTS_DEBUG"):
@@ -239,6 +240,12 @@ def _near_choice(error: click.UsageError) -> str:
     given = error.message.partition("'")[2].partition("'")[0]
     near = nearest(given, dict.fromkeys(map(str, choice.choices)))
     return near if near.startswith(" Did") else ""  # the message itself lists them all
+
+
+def _sentence(text: str) -> str:
+    """*text* in one line, which ends as a sentence does: click's own sometimes do not, and a hint follows."""
+    line = _one_line(text)
+    return line if line.endswith((".", "?")) else f"{line}."
 
 
 def _one_line(text: str) -> str:

@@ -80,7 +80,7 @@ class Client:
             raise InvalidInputError("timeout", expected="seconds above 0", got=timeout)
         if phase in set(Phase):
             if plan_id is None:
-                raise InvalidInputError(f"Phase {phase}", expected="the id of a plan", got=None)
+                raise InvalidInputError(f"Phase {phase}", expected="the id of a plan (--plan)", got=None)
             return self._enqueue_plan_once(plan_id, Phase(phase), _plan_data(payload), more)
         self._check_phase(phase)
         if plan_id is not None:

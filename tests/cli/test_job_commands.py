@@ -67,7 +67,7 @@ def test_a_payload_comes_from_the_line_a_file_or_stdin(
         (("noop", "--payload", "-"), 2, "stdin: expected JSON"),
         (("noop", "--timeout", "0"), 2, "expected seconds above 0"),
         (("noop", "--plan", "0" * 26), 3, "There is no plan"),
-        (("execute",), 2, "expected the id of a plan"),
+        (("execute",), 2, "expected the id of a plan (--plan)"),
     ],
 )
 def test_what_cannot_be_enqueued_is_refused(

@@ -68,6 +68,15 @@ def test_a_group_without_a_command_shows_its_help(agents: Agents) -> None:
     assert agents().code == 2
 
 
+@pytest.mark.parametrize("words", [(), ("job",), ("job", "list"), ("demo",)])
+def test_help_has_a_short_name(agents: Agents, words: tuple[str, ...]) -> None:
+    """At every level."""
+    said = agents(*words, "-h")
+
+    assert said.out.startswith(f"Usage: {' '.join(('agents', *words))} ")
+    assert said == agents(*words, "--help")
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
@@ -77,7 +86,7 @@ def test_a_group_without_a_command_shows_its_help(agents: Agents) -> None:
         (("job", "list", "--statu", "queued"), "--status"),
         (("job", "list", "--status", "queud"), "Did you mean 'queued'?"),
         (("job", "list", "--status", "xyzzy"), "'cancelled'. Try"),
-        (("job", "list", "extra"), "unexpected extra argument"),
+        (("job", "list", "extra"), "unexpected extra argument (extra). Try '"),
         (("job", "show"), "Missing argument 'JOB'"),
         (("job", "wait", "x", "--timeout", "soon"), "expected seconds as a number"),
     ],
