@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from agentsd.cli.checks.finding import ERROR, OK, WARNING, Finding, Seen
 from agentsd.cli.checks.surroundings import check_config, check_disk, check_git
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.output import paint, table, width, wrapped
+from agentsd.cli.output import paint, short_ids, table, width, wrapped
 from agentsd.cli.shapes import worker_item
 from agentsd.cli.words import STATE_STYLES, count
 from agentsd.errors import AgentsError, ExitCode
@@ -164,7 +165,7 @@ def _process_table(processes: Sequence[Seen]) -> Iterable[str]:
             format_seconds(round(each.age_s)),
             format_seconds(each.cpu_s),
             format_bytes(each.rss_bytes),
-            "  " * each.depth + each.title,
+            "  " * each.depth + (each.title if width() == sys.maxsize else short_ids(each.title)),
         )
         for each in processes
     ]

@@ -27,6 +27,7 @@ COMMAND = re.compile(rf"`[^`]*`|\bagents( [a-z][a-z-]*){{1,2}}( [0-9A-Z]{{{ID_LE
 """What is a command in a sentence."""
 GLUE = "\0"
 """Stands for a space at which no line is broken."""
+ID_IN_TEXT = re.compile(rf"\b{ID.pattern}\b")
 LEAST_OF_ID = 8
 """Characters of an id's end that a table leaves."""
 SHORTEST = 6
@@ -214,6 +215,11 @@ def shorten(text: str, limit: int) -> str:
     while columns_of(kept) > room:
         kept = kept[:-1]
     return kept + "…"
+
+
+def short_ids(text: str) -> str:
+    """*text* with the end of each id in it instead of the id."""
+    return ID_IN_TEXT.sub(lambda found: shorten(found[0], LEAST_OF_ID + 1), text)
 
 
 def wrapped(lines: Iterable[str], limit: int | None = None) -> Iterable[str]:

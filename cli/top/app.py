@@ -11,7 +11,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
-from agentsd.cli.output import printable, shorten
+from agentsd.cli.checks.finding import Seen
+from agentsd.cli.output import printable, short_ids, shorten
 from agentsd.cli.top.snapshot import Snapshot, look
 from agentsd.cli.words import STATE_STYLES, ago, took, why
 from agentsd.errors import AgentsError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 HEADINGS = ("JOB", "PHASE", "STATUS", "TIME", "PROCS", "CPU", "RSS", "REASON")
 ID_ROOM, REASON_ROOM, OTHERS = 9, 13, 73
 """Columns of an id (its end), of a reason, and of all but the phase, which has the rest."""
+WIDE = 100
+"""Columns of a screen on which ids stand whole."""
 LEAST_PHASE, MOST_PHASE = 7, 24
 """With the least, all of the table fits 80 columns."""
 LOG_LINES = 200
@@ -167,12 +170,16 @@ class Top(App[None]):
         for each in self.seen.tree(job.job_id if job else None):
             used = f"{self.seen.cpu.get(each.pid, 0.0):4.0f} %  {format_bytes(each.rss_bytes):>10}"
             age = format_seconds(round(each.age_s))
-            tree.append(f"{each.pid:>8}  {used}  {age:>8}  {'  ' * each.depth}{printable(each.title)}\n")
+            tree.append(f"{each.pid:>8}  {used}  {age:>8}  {'  ' * each.depth}{self._title(each)}\n")
         lines = last_text(self._client.state.job_logs(job.job_id), LOG_LINES) if job else []
         room = max(1, self._log_box.size.height)
         log.append("\n".join(printable(line) for line in lines[-room:]) or "There is no output.")
         self._tree_box.update(tree or Text("No process."))
         self._log_box.update(log)
+
+    def _title(self, process: Seen) -> str:
+        title = printable(process.title)
+        return short_ids(title) if self.size.width < WIDE else title
 
     # -- cancelling ---------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from support.agents import Agents
 from support.home import Home
 from support.operator import AGENTS
 from support.patience import eventually
+from support.supervisor import Supervisor
 
 from agentsd.cli.output import columns_of, shorten, table
 
@@ -150,6 +151,17 @@ def test_a_shortened_id_keeps_its_end(limit: int) -> None:
     assert columns_of(shorten(f"after {ident}", limit)) <= max(1, limit)
     shown = shorten(f"after {ident}", limit)
     assert limit < 13 or ident.endswith(shown.removeprefix("after").lstrip(" …"))
+
+
+def test_titles_of_processes_have_short_ids_on_a_terminal(
+    agents: Agents, home: Home, worker: Supervisor, tmux: Tmux
+) -> None:
+    """What follows the id is what tells them apart; a pipe gets all of it."""
+    job = agents.enqueue("sleep", {"seconds": 600})
+    eventually(lambda: agents.ask("job", "show", job)["started_at"], 20, "it runs")
+
+    assert f"agents job {job} sleep" in run(home, "diagnostics")
+    assert any(f"agents job …{job[-8:]} sl" in line for line in tmux.show("diagnostics"))
 
 
 def test_wide_characters_take_two_columns() -> None:

@@ -164,6 +164,7 @@ def test_all_of_the_table_fits_80_columns(agents: Agents, home: Home, worker: Su
         await until(lambda: rows(app)[0][4], pilot, "the processes")
         assert app.query_one("#jobs", DataTable).virtual_size.width <= 80
         assert rows(app)[1][7] == f"after …{running[-6:]}"
+        assert f"agents job …{running[-8:]} tree" in words(app, "#tree")
 
     run(home, script, columns=80)
 
