@@ -208,6 +208,7 @@ def test_when_everybody_is_killed_a_cleanup_removes_the_group(
     neighbour.freeze()  # it buries nobody
     group = find_worker_groups(dying.row.worker_id)[0]
     neighbours = find_worker_groups(neighbour.row.worker_id)[0]
+    os.removexattr(group, SIGNATURE)  # a worker that another test starts would remove it
     dying.kill_with_spawner()
     found = [
         each["text"] for each in operator.ask("diagnostics").data["checks"] if each["level"] == "warning"
@@ -239,7 +240,7 @@ def test_the_next_worker_of_any_store_removes_the_group_of_a_killed_one(home: Ho
     """That store may be gone for ever. What has no signature, or lives, is left alone."""
     dying, other = start(containment="cgroup"), Home()
     group = find_worker_groups(dying.row.worker_id)[0]
-    unsigned = group.with_name("agents-unsigned")
+    unsigned = group.with_name(f"agents-unsigned-{os.getpid()}")
     unsigned.mkdir()
     dying.kill_with_spawner()
     stranger = Supervisor(other)

@@ -439,7 +439,7 @@ def test_progress_is_written_once_a_turn_and_the_first_word_is_the_last(fleet: F
     for kind, body in (
         (Kind.PROGRESS, b"1"),
         (Kind.PROGRESS, b"2"),
-        (Kind.RESULT, b"{}"),
+        (Kind.RESULT, b'{"result": 3, "token": null}'),
         (Kind.ERROR, b"[]"),
     ):
         theirs.send(encode(kind, body))
@@ -447,7 +447,7 @@ def test_progress_is_written_once_a_turn_and_the_first_word_is_the_last(fleet: F
     theirs.close()
 
     assert [running] == fleet.ledger.progress
-    assert ("2", (Kind.RESULT, {})) == (running.progress, running.last_frame)
+    assert ("2", (Kind.RESULT, {"result": 3, "token": None})) == (running.progress, running.last_frame)
 
 
 def test_the_plan_of_a_living_worker_is_left_alone(client: Client) -> None:
