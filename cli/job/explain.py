@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from agentsd.cli.framework import current_output, define
-from agentsd.cli.job.reach import Member, tree_of, unkillable, what_a_cancel_hits, what_is_left
-from agentsd.cli.job.waiting import why_waiting
+from agentsd.cli.job.reach import Member, is_over, tree_of, unkillable, what_a_cancel_hits, what_is_left
+from agentsd.cli.job.waiting import paused, why_waiting
 from agentsd.cli.output import wrapped
 from agentsd.cli.progress import steps_of
 from agentsd.cli.session import find_job, session
@@ -85,7 +85,7 @@ def explain(client: Client, job: AsyncJob, tree: Iterable[Member] = ()) -> Itera
 
 
 def _running(client: Client, job: AsyncJob, tree: Iterable[Member]) -> Iterable[str]:
-    alive = any(worker.worker_id == job.worker_id for worker in client.live_workers())
+    alive = [worker for worker in client.live_workers() if worker.worker_id == job.worker_id]
     yield f"It has been running for {took(job)} in process {job.pid} of worker {job.worker_id}."
     if not alive:
         yield "That worker is gone. The next worker to start ends what is left of the job; `agents job cancel` does it now."
@@ -94,6 +94,10 @@ def _running(client: Client, job: AsyncJob, tree: Iterable[Member]) -> Iterable[
         yield f"{job.cancel_requested_by} asked to cancel it {ago(job.cancel_requested_at)} ago{why}.{_until_kill(client, job) if alive else ''}"
     if stuck := unkillable(client, job):
         yield f"It cannot end: {stuck}"
+    elif alive and is_over(client, job):
+        yield "Its process has ended, and its worker has yet to write how: it is stopped, or the store cannot be written."
+    for worker in alive:
+        yield from paused(client, worker)
     yield from left_behind(job)
     yield from what_is_left(tree) if job.cancel_requested_at else what_a_cancel_hits(tree)
 

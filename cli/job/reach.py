@@ -48,6 +48,16 @@ def tree_of(client: Client, job: AsyncJob) -> list[Member]:
     ]
 
 
+def is_over(client: Client, job: AsyncJob) -> bool:
+    """Whether the process of a job that is called running is gone, as far as that can be seen from here."""
+    from agentsd.store import workers  # noqa: PLC0415 - loaded with the client
+    from agentsd.supervisor.remnants import identity_of  # noqa: PLC0415
+
+    owner = workers.get(client.db, job.worker_id) if job.worker_id else None
+    here = owner is not None and identity_of(owner).is_here()
+    return here and job.pid is not None and start_ticks(job.pid) != job.pid_start
+
+
 def _title(pid: int) -> str:
     try:
         words = (

@@ -60,7 +60,7 @@ def _for_a_slot(client: Client, job: AsyncJob) -> Iterable[str]:
     if not taking:
         yield "Every worker is stopping and takes no more jobs."
     for worker in taking:
-        yield from _paused(client, worker)
+        yield from paused(client, worker)
 
 
 def _who_runs(client: Client) -> Iterable[str]:
@@ -73,7 +73,7 @@ def _who_runs(client: Client) -> Iterable[str]:
             yield f"The slot of {job.job_id} stays taken: {stuck}"
 
 
-def _paused(client: Client, worker: Worker) -> Iterable[str]:
+def paused(client: Client, worker: Worker) -> Iterable[str]:
     """A worker that lives and does not write: stopped, hung, or its store cannot be written."""
     silent = seconds_between(worker.last_heartbeat)
     if silent < BEATS_MISSED * min(worker.ttl / 4, LONGEST_BEAT):

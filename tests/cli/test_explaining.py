@@ -56,6 +56,20 @@ def test_a_job_that_was_done_before_its_cancel_took_effect(
     assert "who cancelled it" not in agents("job", "explain", job).out
 
 
+def test_an_end_that_is_not_written(agents: Agents, patient: Supervisor, home: Home) -> None:
+    """The worker is stopped, or its disk is full: the job is called running, and is not."""
+    gate = home.root / "gate"
+    job = begin(agents, "gate", {"gate": str(gate)})
+    assert "has yet to write how" not in agents("job", "explain", job).out
+    patient.freeze()
+    gate.touch()
+    eventually(lambda: "has yet to write how" in agents("job", "explain", job).out, 20, "it is said")
+    patient.thaw()
+    agents("job", "wait", job)
+
+    assert "has yet to write how" not in agents("job", "explain", job).out
+
+
 def test_what_steps_left_behind(agents: Agents, project: Path) -> None:
     """Processes that outlive their step are ended with it, and told."""
     daemons = "(setsid sleep 600 >&- 2>&- &); (setsid sleep 600 >&- 2>&- &)"
