@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.home import Home
+from support.pages import blocks
 
 PROJECT = Path(__file__).parents[2]
 ROOMS = ("cli", "plans", "store", "supervisor", "workers")
@@ -104,3 +105,35 @@ def test_the_first_line_of_the_readme_works(tmp_path: Path, home: Home) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing is left: no process, no file." in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_phase_of_the_guide_is_installed_as_written(wheel: Path, tmp_path: Path, home: Home) -> None:
+    """Beside agentsd, by pip; then its jobs run."""
+    for block in blocks(PROJECT / "docs" / "guides" / "own_phases.md"):
+        if block.file_name is not None:
+            (tmp_path / block.file_name).write_text(block.body)
+    (install,) = [
+        block.body.strip()
+        for block in blocks(PROJECT / "docs" / "guides" / "own_phases.md")
+        if "pip install" in block.body
+    ]
+    venv.create(tmp_path / "venv", with_pip=True)
+    home.environ["PATH"] = f"{tmp_path / 'venv' / 'bin'}{os.pathsep}{home.environ['PATH']}"
+    script = f"""
+        pip install --quiet --disable-pip-version-check {wheel}
+        {install}
+        echo "much text" > a.txt
+        job=$(agents job enqueue compress --payload '{{"paths": ["'$PWD'/a.txt"]}}')
+        agents worker start --drain
+        agents job wait $job
+        zcat a.txt.gz
+    """
+    command = ["bash", "-euc", script]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=home.environ, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("much text\n")
