@@ -28,27 +28,22 @@ KINDS: dict[str, tuple[str, object]] = {
 
 def cancels(count: int) -> list[Figure]:
     """By kind of job; for those that ignore TERM what is over the grace."""
-    figures: list[Figure] = []
+    return [cancel_one_kind(kind, count) for kind in KINDS]
+
+
+def cancel_one_kind(kind: str, count: int) -> Figure:
+    """*count* cancels of one of :data:`KINDS`."""
+    phase, payload = KINDS[kind]
+    over = GRACE if kind == "ignores TERM" else 0.0
     with (
         fresh_home() as home,
         supervisor(home, cancel_grace=GRACE, preload="agentsd_test_phases.plain,agentsd_test_phases.trees"),
         home.connect() as client,
     ):
-        for kind, (phase, payload) in KINDS.items():
-            over = GRACE if kind == "ignores TERM" else 0.0
-            spent = [1000 * (_cancelled(client, phase, payload) - over) for _ in range(count)]
-            floor, aim = (20.0, 5.0) if kind == "obeys TERM" else (None, None)
-            extra = ", over the grace" if over else ""
-            figures.append(
-                Figure(
-                    name=f"cancel to tree gone: {kind}{extra}",
-                    unit="ms",
-                    ours=spent,
-                    floor=floor,
-                    aim=aim,
-                )
-            )
-    return figures
+        spent = [1000 * (_cancelled(client, phase, payload) - over) for _ in range(count)]
+    floor, aim = (20.0, 5.0) if kind == "obeys TERM" else (None, None)
+    name = f"cancel to tree gone: {kind}{', over the grace' if over else ''}"
+    return Figure(name=name, unit="ms", ours=spent, floor=floor, aim=aim)
 
 
 def _cancelled(client: Client, phase: str, payload: object) -> float:
