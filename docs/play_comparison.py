@@ -1,6 +1,6 @@
 """Play the cases of ``docs/explanation/comparison.md`` with agentsd, with its default settings, and print its column.
 
-    PYTHONPATH=features python docs/play_comparison.py
+    python docs/play_comparison.py
 
 Needs the test phases (``pip install ./tests/phases_package``). Takes a minute; everything is in a folder that goes away.
 """
@@ -11,12 +11,14 @@ import json
 import os
 import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "features"))
 from support.home import Home
 from support.patience import eventually
 from support.processes import become_subreaper, is_alive
