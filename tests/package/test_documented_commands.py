@@ -65,7 +65,8 @@ def refuse(words: list[str]) -> None:
             return
         name, found, rest = command.resolve_command(context, rest)
         assert found is not None
-        command, context = found, click.Context(found, parent=context, info_name=name)
+        command = found
+        context = click.Context(found, parent=context, info_name=name, **found.context_settings)
     if "--help" in rest:
         return
     values, left, _ = command.make_parser(context).parse_args(rest)
