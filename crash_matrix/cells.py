@@ -70,7 +70,7 @@ def _limits(point: PointInfo, fault: str) -> Iterator[tuple[bool, str]]:
     if fault in ("kill all", "kill with job"):
         yield point.progress != "not claimed yet" and point.name not in _NO_PROCESS, "there is no job process"
     if fault == "stop long":
-        yield point.operation == "run", "as in a run"
+        yield point.operation == "run", "it is tried in a run"
         yield (
             point.name in _LONG,
             "holding the writer mutex it keeps others from writing; elsewhere as at claim.committed",
