@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -162,3 +165,29 @@ def test_every_metric_is_documented(agents: Agents) -> None:
     names = [metric["name"] for metric in agents.ask("metrics")["metrics"]]
 
     assert [name for name in names if name not in text] == []
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_has_nothing_to_say(agents: Agents, worker: Supervisor) -> None:
+    """Neither of the format nor of the names."""
+    agents("job", "wait", agents.enqueue("noop"), agents.enqueue("raise"))
+    ended = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=agents("metrics").out,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_names_say_what_they_count(agents: Agents) -> None:
+    """By the rules of Prometheus: counters end in _total and nothing else does; all that is measured is in base units."""
+    agents.enqueue("noop")
+    for metric in agents.ask("metrics")["metrics"]:
+        name = metric["name"]
+        assert name.startswith("agentsd_")
+        assert name.endswith("_total") == (metric["type"] == prometheus.COUNTER), name
+        assert not re.search(r"_(ms|milliseconds|minutes|hours|kb|mb|percent)(_|$)", name), name
+        assert metric["type"] != prometheus.HISTOGRAM or name.endswith("_seconds"), name
