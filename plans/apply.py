@@ -119,7 +119,8 @@ def _say(ready: Prepared) -> None:
     if not ready.entry.operations:
         print("nothing to apply: the change set is empty")
         return
-    print(f"{len(ready.writer.operations)} files written")
+    number = len(ready.writer.operations)
+    print(f"{number} file{'s' * (number != 1)} written")
     if ready.unkept:
         names = ", ".join(map(shown, ready.unkept))
         print(f"git keeps less than stood there (a filter, line ends), a revert brings it back: {names}")

@@ -49,8 +49,9 @@ def _lines(plan: PlanRow, job: AsyncJob | None) -> Iterable[str]:
     yield f"{printable(plan.name)} {plan.plan_id} is {paint(plan.state, STATE_STYLES.get(plan.state, ''))}"
     if job is not None:
         reason = f" ({job.reason})" if job.reason else ""
-        ran = f" for {took(job)}" if job.started_at else ""
-        yield f"{job.phase} {job.job_id} {job.status}{reason}{ran}"
+        ran = f" {'after' if job.status.is_terminal else 'for'} {took(job)}" if job.started_at else ""
+        asked = ", being cancelled" if job.cancel_requested_at and not job.status.is_terminal else ""
+        yield f"{job.phase} {job.job_id} {job.status}{reason}{ran}{asked}"
         yield from step_lines(progress_of(job))
         if job.error:
             yield printable(job.error)

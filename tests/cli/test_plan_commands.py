@@ -61,6 +61,7 @@ def test_a_plan_from_its_file_to_the_project_and_back(agents: Agents, project: P
     assert (project / "VERSION").read_text() == "2.0\n"
     assert agents("plan", "apply", "--check", plan).code == 4
     assert agents("plan", "apply", plan).code == 4
+    assert agents("plan", "logs", plan).out == "1 file written\n"
     assert "1 file put back" in agents("plan", "revert", plan).out
     assert (project / "VERSION").read_text() == "1.0\n"
     assert agents("plan", "revert", plan).code == 4
@@ -265,6 +266,27 @@ steps:
       touch {begun}
       while :; do sleep 0.02; done
 """
+
+
+def test_a_plan_whose_job_is_being_cancelled_says_so(
+    agents: Agents, project: Path, home: Home, worker: Supervisor
+) -> None:
+    """Until the job has ended; then how long that took, and what was written."""
+    agents.set("async.enabled", True)
+    begun, alive, go = (home.root / name for name in ("begun", "alive", "go"))
+    plan = make(agents, project, DEAF_FOR_A_WHILE.format(begun=begun, alive=alive, go=go))
+    job = agents("plan", "execute", plan).out.strip()
+    eventually(begun.exists, 20, "the step runs")
+    assert "being cancelled" not in agents("plan", "status", plan).out
+    worker.freeze()
+    assert agents("plan", "cancel", plan).code == 1
+    assert f"execute {job} running for " in agents("plan", "status", plan).out
+    assert ", being cancelled" in agents("plan", "status", plan).out
+    worker.thaw()
+    agents("job", "wait", job)
+
+    assert f"execute {job} cancelled (cancelled) after " in agents("plan", "status", plan).out
+    assert "being cancelled" not in agents("plan", "status", plan).out
 
 
 def test_a_terminal_that_is_closed_cancels_and_kills_nothing(
