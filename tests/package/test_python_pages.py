@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -48,6 +49,7 @@ def shell(home: Home, site: Path) -> Iterator[Shell]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gzip") is None, reason="gzip is not installed")
 def test_a_phase_of_ones_own_works_as_written(shell: Shell) -> None:
     """Its payloads, its ends, and a program that is the worker itself."""
     followed = [block for block in blocks(GUIDES / "own_phases.md") if block.language == "console"]

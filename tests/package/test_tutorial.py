@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ def follow_elsewhere(home: Home, block: Block) -> Supervisor:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="pgrep is not installed")
 def test_the_tutorial_works_as_written(home: Home, shell: Shell) -> None:
     """Every file is written, every command typed, every output compared; the worker has ended at the end."""
     supervisor = None
