@@ -49,11 +49,17 @@ def abandoned(parent: Path, pattern: str, *, otherwise: Callable[[Path], bool] |
 
 
 def _is_free(path: Path, certain: bool, otherwise: Callable[[Path], bool]) -> bool:
+    with suppress(FileNotFoundError):  # its owner has just removed it
+        return _is_unlocked(path, certain, otherwise)
+    return False
+
+
+def _is_unlocked(path: Path, certain: bool, otherwise: Callable[[Path], bool]) -> bool:
     try:
         descriptor = os.open(path, _FLAGS)
-    except FileNotFoundError:  # its owner has just removed it
-        return False
-    except OSError:
+    except FileNotFoundError:
+        raise
+    except OSError:  # such as a link, which cannot be locked
         return otherwise(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,10 +73,7 @@ def _is_free(path: Path, certain: bool, otherwise: Callable[[Path], bool]) -> bo
 
 
 def _is_old(path: Path) -> bool:
-    try:
-        return path.lstat().st_mtime < time.time() - _OLD_SECONDS
-    except FileNotFoundError:
-        return False
+    return path.lstat().st_mtime < time.time() - _OLD_SECONDS
 
 
 @contextmanager

@@ -174,11 +174,13 @@ def _continued(repository: Repository, begun: Journal, merge: Merge, now: Journa
         if not is_ours:
             kept.pop(each.path, None)
             kept |= {each.path: original} if original else {}
+    # What was written and is to go again stands as it did before the first apply: nothing for a revert to do.
+    changed = tuple(each for each in operations.values() if each.old != each.new)
     return replace(
         now,
         result=begun.result,
         before=merge.clean,
-        operations=tuple(operations.values()),
+        operations=changed,
         folders=tuple({*begun.folders, *now.folders}),
         doomed={**now.doomed, **begun.doomed},
         originals=None if begun.originals is None else kept,

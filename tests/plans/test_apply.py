@@ -728,6 +728,30 @@ def test_what_was_edited_after_a_kill_survives_the_resumed_apply(lab: Lab) -> No
     assert conflicts(caught) == [("changed since the apply", "list")]
 
 
+def test_a_folder_that_is_renamed_after_a_kill_takes_what_was_written_along(lab: Lab) -> None:
+    """With this setting git moves a new file into the folder's new place, so what was written before has to go."""
+    lab.git("config", "merge.directoryRenames", "true")
+    lab.write({f"dir/{name}": f"{name}\n" * 9 for name in "abc"})
+    plan, result = ready(lab, "echo new > dir/new; touch zzz")
+    numbers = iter(range(1, 9))
+    while not (lab.project / "dir" / "new").exists():
+        assert killed_apply(lab, plan, result, "os.rename", next(numbers))
+    (lab.project / "moved").mkdir()
+    for name in "abc":
+        (lab.project / "dir" / name).rename(lab.project / "moved" / name)
+    (lab.project / "dir" / "new").rename(lab.project / "kept")
+    before = tree(lab)
+    (lab.project / "kept").rename(lab.project / "dir" / "new")
+
+    assert lab.apply(plan, result)["resumed"]
+    assert lab.read("moved/new") == "new\n"
+    assert not (lab.project / "dir").exists()
+
+    revert(lab.state, "PLAN")
+    lab.write({"kept": "new\n"})
+    assert tree(lab) == before
+
+
 def test_a_revert_brings_back_what_stood_before(lab: Lab) -> None:
     plan, result = ready(lab)
     lab.write({"mine": "m", "README": "one\ntwo\nthree\n"})

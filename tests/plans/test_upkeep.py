@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 from dataclasses import replace
@@ -15,7 +16,7 @@ from support.plan_lab import Lab
 from agentsd.errors import ConflictError, JobCancelled, SandboxError, StepFailedError
 from agentsd.model import JSON
 from agentsd.plans import claims, journal, refs, sandbox, snapshot, upkeep
-from agentsd.plans.durable import temporary_beside
+from agentsd.plans.durable import temporary_beside, write_durably
 from agentsd.plans.execute import execute
 from agentsd.plans.journal import Journal
 from agentsd.plans.lock import repository_lock
@@ -223,6 +224,38 @@ def test_where_nothing_can_be_locked_age_decides(
     assert [path.name for path in found] == ([] if isinstance(error, BlockingIOError) else ["old"])
     with snapshot.scratch(lab.state) as folder:
         assert folder.is_dir()
+
+
+def test_who_makes_something_waits_for_who_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In between, what is made and not locked yet would look like nobody's."""
+    judge = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(judge, fcntl.LOCK_EX)
+    waited: list[float] = []
+
+    def give_up_the_lock(seconds: float) -> None:
+        assert list(tmp_path.iterdir()) == []
+        waited.append(seconds)
+        os.close(judge)
+
+    monkeypatch.setattr("agentsd.plans.claims.time.sleep", give_up_the_lock)
+
+    write_durably(tmp_path / "file", b"x")
+
+    assert len(waited) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_its_owner_removes_meanwhile_is_not_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda *_: [tmp_path / "gone"])
+
+    assert claims.abandoned(tmp_path, "*", otherwise=lambda _: True) == []
+
+
+def test_a_folder_that_is_not_there_is_said_by_what_is_made_in_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        write_durably(tmp_path / "nothing" / "file", b"x")
 
 
 def test_what_cannot_be_looked_at_is_judged_by_its_age(tmp_path: Path) -> None:
