@@ -73,6 +73,7 @@ def test_the_client_does_what_is_shown(home: Home, site: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gzip") is None, reason="gzip is not installed")
 def test_the_tests_that_are_shown_pass(home: Home, site: Path) -> None:
     """By pytest, in a folder of their own."""
     (block,) = [block for block in blocks(GUIDES / "python.md") if block.language == "python"]
