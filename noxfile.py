@@ -145,7 +145,7 @@ def benchmark(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def limits(session: nox.Session) -> None:
-    """Figures: agentsd against what this machine could do at best, as ratios. Takes ten minutes alone on it."""
+    """Figures: agentsd against what this machine could do at best, as ratios. Takes twenty minutes alone on it."""
     install_under_test(session)
     session.run(
         "python", "-m", "limits", "--json", "limits.json", *session.posargs, env={"PYTHONPATH": "features"}

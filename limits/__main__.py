@@ -51,7 +51,7 @@ def main() -> None:
     """Measure what is asked for, show each figure as it comes, and write them all."""
     parser = argparse.ArgumentParser(prog="python -m limits", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="a minute instead of ten; the figures mean nothing"
+        "--quick", action="store_true", help="a minute instead of twenty; the figures mean nothing"
     )
     parser.add_argument("--only", action="append", metavar="WORK", help="only this work; repeatable")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")

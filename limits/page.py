@@ -27,7 +27,7 @@ def of_runs(runs: list[Run]) -> str:
     """The whole page. Raises ValueError without a run."""
     if not runs:
         raise ValueError("expected at least one file that --json has written")
-    parts = [_HEAD, "## The runs\n", _runs(runs), "## The figures\n", _legend(len(runs)), _figures(runs)]
+    parts = [_HEAD, "## The runs\n", _runs(runs), "## The figures\n", _legend(), _figures(runs)]
     return "\n".join(parts) + _BACKGROUND
 
 
@@ -39,11 +39,10 @@ def _runs(runs: list[Run]) -> str:
     return _table(["run", *names], rows)
 
 
-def _legend(count: int) -> str:
+def _legend() -> str:
     return (
-        "A cell of a run is the ratio where there is a limit to compare with, and the value itself where there is none: the"
-        f" median of its rounds, and in brackets the least and the greatest. *Held*: in how many of the {count} runs the"
-        " floor is.\n"
+        "A cell of a run is the ratio where there is a limit to compare with, and the value itself where there is none: the median of its\n"
+        "rounds, and in brackets the least and the greatest. *Held*: in how many of the runs the floor is.\n"
     )
 
 
