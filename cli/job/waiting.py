@@ -58,7 +58,7 @@ def _for_a_slot(client: Client, job: AsyncJob) -> Iterable[str]:
             "queue come first."
         )
     if not taking:
-        yield "Every worker is stopping and takes no more jobs."
+        yield "Every worker is stopping and takes no more jobs. Start another one: agents worker start"
     for worker in taking:
         yield from paused(client, worker)
 
