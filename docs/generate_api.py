@@ -137,7 +137,7 @@ def class_part(kind: type, heading: str = "##") -> Iterator[str]:
         if inspect.isfunction(member):
             yield from function_part(name, member)
         elif isinstance(member, property):
-            yield f"`{name}`\n:   {prose(member)}\n"
+            yield f"`{name}` (an attribute): {prose(member)}\n"
 
 
 def fields_part(kind: type) -> Iterator[str]:
