@@ -182,7 +182,16 @@ def run(words: Sequence[str]) -> int:
 
 
 def _replace_closed_streams() -> None:
-    """Started with stdout or stderr closed (``>&-``), Python has None in their place."""
+    """Started with stdout or stderr closed (``>&-``), Python has None in their place.
+
+    Their numbers are taken first, and in order: the next file that is opened would get them, and a spawner that
+    inherits a closed one, or a socket for it, does not start.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - until the exit

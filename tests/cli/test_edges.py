@@ -26,6 +26,16 @@ def test_a_closed_stdout_is_no_traceback(home: Home, words: str) -> None:
     assert done.returncode == (3 if "show" in words else 0)
 
 
+def test_a_worker_with_all_streams_closed_runs_jobs(home: Home, operator: Operator) -> None:
+    """Their numbers must not go to its sockets, nor be missing in its spawner."""
+    job_id = operator.enqueue("noop")
+    subprocess.run(
+        ["sh", "-c", f"{AGENTS} worker start --drain <&- >&- 2>&-"], env=home.environ, timeout=60, check=True
+    )
+
+    assert operator.ask("job", "show", job_id).data["status"] == "succeeded"
+
+
 @pytest.mark.parametrize("words", ["job list", "job list --format json"])
 def test_a_full_device_is_one_line(home: Home, operator: Operator, words: str) -> None:
     """What cannot be written is said on stderr, with exit code 1."""
