@@ -84,7 +84,10 @@ def edited_since(repository: Repository, state_root: Path, box: Sandbox, capture
         # What was captured is known to git, even if the project has come to ignore it since.
         set_entries(git, {each.path: each.new for each in differences(git, box.base, captured) if each.new})
         tree = _record(git, box, folder).tree
-        return [each.path for each in differences(git, captured, tree)]
+        again = folder / "again"
+        again.mkdir()
+        _, edited = settle(git, captured, tree, again)
+        return [each.path for each in edited]
 
 
 def _private(repository: Repository, box: Sandbox, folder: Path) -> Git:

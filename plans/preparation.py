@@ -70,9 +70,9 @@ def prepared(repository: Repository, state_root: Path, request: ApplyRequest) ->
         kept = originals.commit(git, there, begun.kept if begun else None, folder)
         unkept = originals.unkept(git, merge.before, merge.operations, there, folder)
         writer = writes.Writer(repository.work_tree, staged, merge.operations, seen)
-        writer.permissions = originals.moved(merge.operations, there)
         if begun:
             entry = _continued(repository, begun, merge, entry)
+        writer.permissions = originals.moved(entry.operations, entry.originals or {})
         yield Prepared(replace(entry, kept=kept), writer, tuple(unkept), resumed=unfinished)
 
 

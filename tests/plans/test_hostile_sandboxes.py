@@ -168,6 +168,20 @@ def test_what_the_project_ignores_by_now_is_no_edit(lab: Lab) -> None:
     assert sandbox.recorded(lab.state) == []
 
 
+def test_what_is_stored_otherwise_each_time_is_no_edit(lab: Lab) -> None:
+    """As with a filter that encrypts: what comes out of it is what counts."""
+    lab.git("config", "filter.salt.clean", "date +%N; cat")
+    lab.git("config", "filter.salt.smudge", "tail -n +2")
+    lab.write({".gitattributes": "*.salt filter=salt\n", "a.salt": "one\n"})
+    lab.commit()
+    plan = lab.shell("echo two >> a.salt; echo new > b.salt")
+    result = lab.execute(plan)
+
+    assert [file["path"] for file in lab.apply(plan, result)["files"]] == ["a.salt", "b.salt"]
+    assert (lab.read("a.salt"), lab.read("b.salt")) == ("one\ntwo\n", "new\n")
+    assert sandbox.recorded(lab.state) == []
+
+
 def test_an_apply_captures_what_an_older_attempt_left(lab: Lab) -> None:
     """Its job was killed; the newer attempt was applied, and no work goes with the sandboxes."""
     plan = lab.shell("touch made")

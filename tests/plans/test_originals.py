@@ -290,6 +290,21 @@ def test_a_private_file_stays_private_under_its_new_name(lab: Lab) -> None:
     assert (lab.project / "other").readlink() == Path("secret")
 
 
+def test_it_stays_private_also_if_the_apply_is_killed_in_between(lab: Lab) -> None:
+    lab.write({"secret": "s\n"})
+    (lab.project / "secret").chmod(0o600)
+    plan = lab.shell("mv secret moved; echo x > zzz")
+    result = lab.execute(plan)
+    numbers = iter(range(1, 9))
+    while (lab.project / "secret").exists():
+        assert killed_at_change(next(numbers), (lab.project,), lambda: lab.apply(plan, result))
+    assert not (lab.project / "moved").exists()
+
+    assert lab.apply(plan, result)["resumed"]
+
+    assert (lab.project / "moved").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_pipe_where_an_apply_wrote_stops_a_revert(lab: Lab) -> None:
     plan = lab.shell("echo x >> README")
     lab.apply(plan, lab.execute(plan))

@@ -248,7 +248,10 @@ def test_who_makes_something_waits_for_who_judges(tmp_path: Path, monkeypatch: p
 def test_what_its_owner_removes_meanwhile_is_not_nobodys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "glob", lambda *_: [tmp_path / "gone"])
+    def just_gone(_folder: Path, _pattern: str) -> list[Path]:
+        return [tmp_path / "gone"]
+
+    monkeypatch.setattr(Path, "glob", just_gone)
 
     assert claims.abandoned(tmp_path, "*", otherwise=lambda _: True) == []
 
