@@ -133,9 +133,14 @@ class Output:
 
 def json_text(value: JSON, *, indent: bool = False) -> str:
     """*value* as JSON text."""
+    import json  # noqa: PLC0415 - hardly ever needed
+
     import orjson  # noqa: PLC0415 - a table does not need it
 
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode()
+    except TypeError:  # a payload as deep as orjson takes it, and the envelope around it
+        return json.dumps(value, ensure_ascii=False, indent=2 if indent else None)
 
 
 def write(text: str, stream: TextIO | None = None) -> None:

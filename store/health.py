@@ -92,7 +92,9 @@ def refuse_damaged(db: Database, limit: float = 0.5, large: int = LARGE) -> None
         db.connection.set_progress_handler(None, 0)
     for complaint in complaints:
         if complaint != "ok":
-            raise StoreError(f"{db.state.database} is damaged: {complaint}. Restore a backup, or move it away.")
+            raise StoreError(
+                f"{db.state.database} is damaged: {complaint}. Restore a backup, or move it away."
+            )
 
 
 def _complaint(db: Database, table: str) -> str:

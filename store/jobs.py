@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from agentsd.errors import ConflictError, NotFoundError
+from agentsd.errors import ConflictError, InvalidInputError, NotFoundError
 from agentsd.faults import reach
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, Reason
 from agentsd.store import events, plans
@@ -24,6 +24,7 @@ _STATUS, _REASON = COLUMNS.index("status"), COLUMNS.index("reason")
 _INSERT = f"""INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at,
  attempt, retry_of, priority, timeout, held_at, held_by, waits_for, key)
 VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMN_LIST}"""
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,16 @@ class NewJob:
     hold: bool = False
     after: str | None = None
     key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInputError for a priority out of range."""
+        check_priority(self.priority)
+
+
+def check_priority(priority: int) -> None:
+    """Raises InvalidInputError for one that is out of range: SQLite's integers end somewhere."""
+    if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
+        raise InvalidInputError("priority", expected=f"{LOWEST_PRIORITY} to {HIGHEST_PRIORITY}", got=priority)
 
 
 def job_from_row(row: tuple[object, ...]) -> AsyncJob:

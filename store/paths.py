@@ -99,6 +99,10 @@ def _named_state_dir(environ: Mapping[str, str]) -> Path:
     root = _expand_home(named, environ)
     if not root.is_absolute():
         raise ConfigError("AGENTS_STATE_DIR", expected="an absolute path", got=named)
+    try:  # it is stored, and told to jobs, as text
+        named.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("AGENTS_STATE_DIR", expected="a path in UTF-8", got=os.fsencode(named)) from None
     return root
 
 

@@ -8,7 +8,7 @@ from agentsd.errors import ConflictError, NotFoundError
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus
 from agentsd.store import events
 from agentsd.store.database import Transaction
-from agentsd.store.jobs import COLUMN_LIST, job_from_row
+from agentsd.store.jobs import COLUMN_LIST, check_priority, job_from_row
 
 _HOLD = """held_at = :now, held_by = :by WHERE job_id = :job_id AND held_at IS NULL"""
 _RELEASE = """held_at = NULL, held_by = NULL WHERE job_id = :job_id AND held_at IS NOT NULL"""
@@ -29,7 +29,8 @@ def release(tx: Transaction, job_id: str) -> AsyncJob:
 
 
 def set_priority(tx: Transaction, job_id: str, priority: int) -> AsyncJob:
-    """Move a queued job in the queue: a higher *priority* runs first. Raises as :func:`hold`."""
+    """Move a queued job in the queue: a higher *priority* runs first. Raises as :func:`hold`, and InvalidInputError."""
+    check_priority(priority)
     return _steer(tx, job_id, _PRIORITY, {"priority": priority}, doing="moved")
 
 

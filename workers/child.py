@@ -172,7 +172,7 @@ def _run(
     order: Order, body: bytes, channel_fd: int, board: Board, slot: int, token: CancellationToken
 ) -> int:
     """Run the handler and send the frame that ends the job. Returns the exit code."""
-    writer = FrameWriter(channel_fd)
+    writer, leader = FrameWriter(channel_fd), os.getpid()
     try:
         board.set_begun(slot)
         if order.limits:
@@ -197,6 +197,9 @@ def _run(
         kind, message, code = Kind.ERROR, describe(error), 1
     else:
         kind, message, code = _RESULT, {"result": result, "token": token.reason}, 0
+    if os.getpid() != leader:  # the handler has forked, and this is its child: not the one whose word counts
+        _flush_output()
+        return code
     try:
         frame = orjson.dumps(message)
     except TypeError as error:

@@ -86,7 +86,9 @@ def test_explaining_a_job_that_waits_for_a_stopping_worker(
     supervisor.process.terminate()
     eventually(lambda: "stopping" in supervisor.said, 10, "the worker is stopping")
     waiting = operator.enqueue("noop")
-    eventually(lambda: "Start another one" in operator.run("job", "explain", waiting).stdout, 20, "it is said")
+    eventually(
+        lambda: "Start another one" in operator.run("job", "explain", waiting).stdout, 20, "it is said"
+    )
     gate.touch()
 
     assert supervisor.process.wait(20) == 0

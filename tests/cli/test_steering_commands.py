@@ -6,12 +6,15 @@ import os
 import subprocess
 from pathlib import Path
 
+import orjson
 import pytest
 from support.agents import Agents
 from support.home import Home
 from support.operator import AGENTS
 from support.patience import eventually
 from support.supervisor import Supervisor
+
+from agentsd.errors import InvalidInputError
 
 
 def enqueue(agents: Agents, phase: str, *options: str) -> str:
@@ -191,3 +194,25 @@ def test_what_steers_workers_means_nothing_to_a_foreground_run(
         file.write("go on\n")
 
     assert running.wait(60) == 0
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**20])
+def test_a_priority_out_of_range_is_refused(agents: Agents, home: Home, number: int) -> None:
+    """By each way in, with the range; nothing is queued."""
+    told = agents("job", "enqueue", "noop", f"--priority={number}")
+
+    assert (told.code, "expected -2147483648 to 2147483647" in told.err) == (2, True)
+    with home.connect() as client:
+        assert client.list() == []
+        job = client.enqueue("noop")
+        with pytest.raises(InvalidInputError, match="priority: expected -2147483648 to 2147483647"):
+            client.set_priority(job.job_id, number)
+
+
+def test_what_is_nested_as_deeply_as_can_be_is_shown(agents: Agents, home: Home) -> None:
+    """The envelope around it makes it deeper than orjson writes."""
+    with home.connect() as client:
+        job = client.enqueue("noop", payload=orjson.loads("[" * 253 + "]" * 253))
+
+    shown = agents("job", "show", job.job_id, "--format", "json").data
+    assert str(shown["payload"]).count("[") == 253

@@ -53,7 +53,7 @@ GUARDS = {
     ),
     "the handshake": (
         "workers/child.py",
-        "    if channel.recv(1) != GO:",
+        "    if os.read(channel_fd, 1) != GO:",
         "    if not channel.fileno():",
         "run: start.heard = kill both",
         "the handler of job",

@@ -47,6 +47,12 @@ def test_a_tilde_is_the_home_directory(tmp_path: Path) -> None:
     assert tmp_path / "c.toml" == config_path(environ)
 
 
+def test_a_state_directory_that_is_no_text_is_refused() -> None:
+    """Its path is stored in rows and told to jobs."""
+    with pytest.raises(ConfigError, match=r"expected a path in UTF-8, got b'/tmp/x\\xff'"):
+        state_dir({"AGENTS_STATE_DIR": os.fsdecode(b"/tmp/x\xff")})
+
+
 def test_a_relative_state_directory_is_refused() -> None:
     """Two terminals in two directories would have two stores."""
     with pytest.raises(ConfigError, match="AGENTS_STATE_DIR: expected an absolute path, got 'state'"):

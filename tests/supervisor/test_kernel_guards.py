@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 from support.patience import eventually
@@ -30,9 +31,11 @@ Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
 
 
-def waiting(begin: Begin, tmp_path: Path, **options: object) -> tuple[AsyncJob, int]:
+def waiting(
+    begin: Begin, tmp_path: Path, *, payload: Mapping[str, str] = MappingProxyType({}), **options: object
+) -> tuple[AsyncJob, int]:
     """A job that waits at a gate which nobody opens, and its process."""
-    job = begin("gate", {"gate": str(tmp_path / "never")}, **options)
+    job = begin("gate", {"gate": str(tmp_path / "never"), **payload}, **options)
     assert job.pid is not None
     return job, job.pid
 
@@ -49,7 +52,9 @@ def test_both_killed_at_once_leave_no_job_process(begin: Begin, start: Start, tm
 def test_a_job_leads_a_session_of_its_own(begin: Begin, start: Start, tmp_path: Path) -> None:
     """What a terminal sends to its foreground never reaches it."""
     start()
-    _, pid = waiting(begin, tmp_path)
+    entered = tmp_path / "entered"
+    _, pid = waiting(begin, tmp_path, payload={"entered": str(entered)})
+    eventually(entered.exists, 10, "the handler has begun")  # its row names a process from the fork on
 
     assert pid == os.getsid(pid)
 

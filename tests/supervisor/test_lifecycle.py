@@ -111,6 +111,24 @@ def test_every_way_a_handler_ends(
         assert payload == orjson.loads(job.result or "")
 
 
+FORKING = """
+import os
+if os.fork() == 0:
+    answer = "child"
+else:
+    os.wait()
+    answer = "parent"
+"""
+
+
+def test_a_child_that_falls_out_of_the_handler_has_no_say(client: Client, start: Start) -> None:
+    """A handler forked, and its child returned, too: what counts is the job process's own word."""
+    start()
+    job = client.wait(client.enqueue("snippet", payload={"code": FORKING}).job_id, timeout=20)
+
+    assert (AsyncJobStatus.SUCCEEDED, '"parent"') == (job.status, job.result)
+
+
 def test_what_cannot_run_says_so(client: Client, start: Start) -> None:
     """A payload that is no envelope, a phase that is gone: no process, no retry, a clear reason."""
     start(max_attempts=3)
