@@ -71,17 +71,24 @@ def end_round(worker: Worker, jobs: Iterable[AsyncJob]) -> list[int]:
     Each process is opened by pidfd and looked at again before it is signalled, so that a pid that was
     reused in between is not hit. Finding none is the proof that none is left.
     """
+    me = os.getpid()
     if worker.boot_id != boot_id():
         return []  # what ran before this boot does not run now
     in_groups = [pid for group in find_worker_groups(worker.worker_id) for pid in _end_group(group)]
-    found = [pid for pid in marked(worker.worker_id) if (start_ticks(pid) or 0) >= worker.pid_start]
+    found: list[int] = []
+    for pid in marked(worker.worker_id):
+        start = start_ticks(pid)
+        # One that is gone by now counts, too: it may have forked before.
+        if pid != me and (start is None or start >= worker.pid_start):
+            found.append(pid)
+            kill_identified(pid)
     leaders = [(job.pid, job.pid_start) for job in jobs if job.pid is not None]
     found += [
-        pid for pid, start in leaders if pid not in found and start_ticks(pid) == start and state(pid) != "Z"
+        pid
+        for pid, start in leaders
+        if pid not in found and start_ticks(pid) == start and kill_identified(pid)
     ]
-    me = os.getpid()
-    killed = [pid for pid in found if pid != me and kill_identified(pid)]
-    return list(dict.fromkeys(in_groups + killed))
+    return list(dict.fromkeys(in_groups + found))
 
 
 def _end_group(group: Path) -> list[int]:

@@ -106,8 +106,9 @@ def _strays(db: Database, owner: Worker) -> list[int]:
     known = {row.spawner_pid, *leaders, *(pid for leader in leaders for pid in descendants(leader))}
     strays = [pid for pid in found if pid not in known]
     if row.spawner_pid not in found:  # nobody else ends them
-        strays = [pid for pid in strays if kill_identified(pid)]
-    return strays
+        for pid in strays:
+            kill_identified(pid)
+    return strays  # one that was gone before it could be killed counts, too: it may have forked before
 
 
 def _end_tree(leader: int, start: int) -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ LINUX = sys.platform == "linux"
 MARKER = "AGENTS_WORKER_ID"
 """The environment variable that every descendant of a spawner carries from its first instruction on."""
 
+_LISTINGS = 50  # of all processes, at most, in one look for those with a marker
 _LOOKS, _LOOK_AGAIN = 10, 0.001  # how often, and after how many seconds, an empty environment is read again
 _PF_KTHREAD = 0x00200000  # linux/sched.h
 _STATE, _PARENT, _FLAGS, _START = (
@@ -214,29 +216,60 @@ def kill_identified(pid: int) -> bool:
 
 
 def marked(worker_id: str) -> Iterator[int]:
-    """Every process of this user that carries the marker of a supervisor, zombies excepted."""
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-            if entry.stat().st_uid == os.getuid() and is_marked(int(entry.name), worker_id):
-                yield int(entry.name)
+    """Every process of this user that carries the marker of a supervisor, zombies excepted.
+
+    One that forks and exits without end is gone when its pid is looked at, and has another one: whoever has come
+    since the last listing is looked at, too, the newest first, until there is nobody new. So finding none proves that
+    there is none, but on a machine that starts processes faster than they can be read.
+    """
+    seen, looks = set[str](), Counter[str]()
+    for _ in range(_LISTINGS):
+        new = [name for name in os.listdir("/proc") if name.isdigit() and name not in seen]
+        if not new:
+            return
+        for name in reversed(new):
+            looks[name] += 1
+            found = _carries(int(name), worker_id)
+            if found:
+                yield int(name)
+            if found is not None or looks[name] == _LOOKS:
+                seen.add(name)
+        if not seen.issuperset(new):
+            time.sleep(_LOOK_AGAIN)
+
+
+def _carries(pid: int, worker_id: str) -> bool | None:
+    """Whether *pid* is of this user and marked; None if that cannot be told yet."""
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.getuid():  # noqa: PTH116 - of every process
+            return False
+        return _look_for_mark(pid, worker_id)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
 
 
 def is_marked(pid: int, worker_id: str) -> bool:
-    """Whether *pid* carries the marker of that supervisor. Raises OSError where that cannot be read.
-
-    In the middle of an exec the environment reads as empty, because the kernel has taken the old one away and
-    not yet put up the new one: a process that is just becoming a tool would be overlooked. So an empty one is
-    read again, unless it is that of a zombie or a kernel thread, which have none.
-    """
-    wanted = f"{MARKER}={worker_id}".encode()
+    """Whether *pid* carries the marker of that supervisor. Raises OSError where that cannot be read."""
     for _ in range(_LOOKS):
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-        if environment or _has_no_memory(pid):
-            return wanted in environment.split(b"\0")
+        found = _look_for_mark(pid, worker_id)
+        if found is not None:
+            return found
         time.sleep(_LOOK_AGAIN)
     return False
+
+
+def _look_for_mark(pid: int, worker_id: str) -> bool | None:
+    """Whether *pid* carries the marker; None in the middle of an exec.
+
+    There the environment reads as empty, because the kernel has taken the old one away and not yet put up the new
+    one: a process that is just becoming a tool would be overlooked. So an empty one has to be read again, unless it
+    is that of a zombie or a kernel thread, which have none.
+    """
+    wanted = f"{MARKER}={worker_id}".encode()
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    if environment or _has_no_memory(pid):
+        return wanted in environment.split(b"\0")
+    return None
 
 
 def _has_no_memory(pid: int) -> bool:
