@@ -162,7 +162,8 @@ class Stage:
 
     def faulty_worker(self) -> Supervisor:
         """The worker that meets the fault, with a healthy job in one slot and another one free."""
-        worker = self.start(2, at_fault=True)
+        # A worker prunes, too, and might meet what is meant for the command.
+        worker = self.start(2, at_fault=self.cell.point.operation != "prune")
         self.begin("near", "plain")
         return worker
 
