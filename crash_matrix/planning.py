@@ -102,6 +102,10 @@ class Project:
         """After a clean-up: no sandbox, no registration of one, no folder that nobody knows, a sound repository."""
         answer = self.operator.ask("cleanup").data
         assert not answer["unknown"], f"unknown to the clean-up: {answer['unknown']}"
+        # Killed after its last write, before its sandbox went, and then reverted: the plan is ready, and keeps it.
+        if any(each["plan_id"] == self.plan_id for each in answer["needed"]):
+            assert self.operator.ask("plan", "show", self.plan_id).data["state"] == "ready"
+            assert self.operator.ask("plan", "discard", self.plan_id).exit_code == 0
         boxes = list(self.stage.home.state.sandboxes.glob("*/*"))
         assert not boxes, f"sandboxes are left: {boxes}"
         trees = self.git("worktree", "list", "--porcelain").count("worktree ")
