@@ -221,9 +221,12 @@ class Duties:
         self._worker.look()
 
     def _is_still_silent(self, dead: Dead) -> bool:
-        """Look again before each round of KILL: who was stopped may have gone on, with new processes."""
-        if dead.gone:
-            return True
+        """Look again before each round of KILL: who was stopped may have gone on, with new processes.
+
+        Judged, then the machine sleeps in the middle of the burial: who wakes up beside this process is judged anew.
+        """
+        if dead.gone or not self.reaper.stands_by(dead):
+            return dead.gone
         try:
             row = workers.get(self._worker.db, dead.worker.worker_id)
         except Exception as error:  # noqa: BLE001 - what is not known kills nobody: judged anew at the next poll

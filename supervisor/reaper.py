@@ -25,6 +25,8 @@ class Dead:
 
     worker: Worker
     gone: bool
+    since: float = 0.0
+    """When its beat was first seen to stand still; ``time.monotonic()``."""
 
     @property
     def reason(self) -> Reason:
@@ -85,7 +87,12 @@ class Reaper:
         # Its processes cannot be ended from here: give it the time to notice by itself and do it.
         if not is_reachable(row):
             patience *= 2
-        return Dead(row, gone=False) if until - self._seen[row.worker_id][1] >= patience else None
+        since = self._seen[row.worker_id][1]
+        return Dead(row, gone=False, since=since) if until - since >= patience else None
+
+    def stands_by(self, dead: Dead) -> bool:
+        """Whether the observation that *dead* rests on still holds: what was forgotten since then buries nobody."""
+        return dead.gone or self._seen.get(dead.worker.worker_id) == (dead.worker.beat, dead.since)
 
 
 def jobs_of(db: Database, worker_id: str) -> list[AsyncJob]:

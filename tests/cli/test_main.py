@@ -259,8 +259,8 @@ def test_help_of_a_group_imports_none_of_its_commands(home: Home) -> None:
         )
 
 
-FROM_ULID = {"socket", "importlib.metadata"}
-"""What python-ulid loads, and so whoever makes an id."""
+FROM_ULID = {"ulid", "importlib.metadata"}
+"""What only whoever makes an id loads."""
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,15 +132,39 @@ def test_who_beats_between_judgement_and_kill_is_not_killed(
     reaping = AsyncWorker(home.state, client.settings)
     reaping.db, reaping.ledger = client.db, ledger
     duties = Duties(reaping)
-    dead = Dead(row(client), gone=False)
+    dead = judged_silent(duties, client)
     ledger.beat_due = True
     commit(ledger)
     duties._bury(dead, [])  # pyright: ignore[reportPrivateUsage] - what a timer calls
 
     assert answers(its_process)
     assert row(client).ended_at is None
-    duties._bury(Dead(row(client), gone=False), [])  # pyright: ignore[reportPrivateUsage]
+    duties._bury(judged_silent(duties, client), [])  # pyright: ignore[reportPrivateUsage]
     assert its_process.wait(10) == -signal.SIGKILL, "who is still silent is killed"
+
+
+def test_a_judgement_from_before_a_gap_buries_nobody(
+    home: Home, client: Client, ledger: Ledger, its_process: subprocess.Popen[bytes]
+) -> None:
+    """Judged; the machine sleeps; the reaper is the first to wake up, and the other one has had no time to beat."""
+    reaping = AsyncWorker(home.state, client.settings)
+    reaping.db, reaping.ledger = client.db, ledger
+    duties = Duties(reaping)
+    dead = judged_silent(duties, client)
+    duties.reaper.forget()
+    duties.reaper.observe([row(client)])
+    duties._bury(dead, [])  # pyright: ignore[reportPrivateUsage] - what a timer calls
+
+    assert answers(its_process)
+    assert row(client).ended_at is None
+
+
+def judged_silent(duties: Duties, client: Client) -> Dead:
+    """What the reaper says of the supervisor when its beat has stood still for long enough."""
+    now = time.monotonic()
+    duties.reaper.observe([row(client)], now)
+    (dead,) = duties.reaper.observe([row(client)], now + 2 * max(duties.reaper.ttl, SILENT.ttl))
+    return dead
 
 
 def test_the_socket_of_who_was_killed_is_removed(client: Client, ledger: Ledger, tmp_path: Path) -> None:
