@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guards.guard import DECISIONS, LIFECYCLE, LIVENESS, MACHINE, MATRIX, RACES, Guard
+from guards.guard import DECISIONS, LIFECYCLE, MACHINE, MATRIX, RACES, Guard
 
 JUDGING = (
     Guard(
@@ -24,7 +24,7 @@ JUDGING = (
         "supervisor/duties.py",
         "if self._others_wrote_at - max(self._others_write_since, self._worker.ledger.beaten_at) >= ttl:",
         "if False:",
-        (f"{LIVENESS}::test_who_cannot_write_while_others_can_ends_itself",),
+        (f"{RACES}::test_who_could_not_write_for_a_ttl_while_others_could_gives_up",),
     ),
     Guard(
         "beat read before each KILL", "who has gone on between judgement and KILL is killed",
@@ -86,8 +86,8 @@ JUDGING = (
     Guard(
         "identity of the database file", "a supervisor works on a ghost",
         "supervisor/duties.py",
-        'reach("beat.begin")\n        if not self._worker.db.is_still_there():',
-        'reach("beat.begin")\n        if False:',
+        "if not self._worker.db.is_still_there():",
+        "if False:",
         (f"{LIFECYCLE}::test_a_store_that_is_gone_ends_the_worker",),
     ),
 )  # fmt: skip

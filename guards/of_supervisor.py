@@ -39,7 +39,7 @@ SUPERVISOR = (
         "supervisor/worker.py",
         "if not written.row_is_ours:",
         "if False:",
-        (MACHINE,),
+        (f"{RACES}::test_who_was_declared_lost_gives_up",),
     ),
     Guard(
         "last words", "a closed row hides a running job for ever",

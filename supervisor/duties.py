@@ -83,8 +83,7 @@ class Duties:
         """Say that this supervisor lives, and ask its spawner whether it does."""
         self._worker.timers.set("beat", self._beat_interval(), self._beat)
         reach("beat.begin")
-        if not self._worker.db.is_still_there():
-            self.give_up(f"{self._worker.db.gone()} was moved, deleted or replaced.")
+        self._see_that_the_store_is_there()
         self._worker.ledger.beat_due = True
         self._worker.guard.ping()
 
@@ -116,6 +115,9 @@ class Duties:
         if problem != self._unwritable:
             self._unwritable = problem
             self._worker.listener(Notice("store_unwritable", {"error": problem}, "error"))
+        self._see_that_the_store_is_there()
+
+    def _see_that_the_store_is_there(self) -> None:
         if not self._worker.db.is_still_there():
             self.give_up(f"{self._worker.db.gone()} was moved, deleted or replaced.")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.home import Home
+from support.machine.clocks import Clocks
 from support.processes import is_alive
 from support.rows import worker_row
 
@@ -23,8 +24,10 @@ from agentsd.store.claims import Ending
 from agentsd.store.jobs import NewJob
 from agentsd.supervisor import takeover
 from agentsd.supervisor.duties import Duties
+from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.ledger import Ledger, Written
 from agentsd.supervisor.notices import silent
+from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.reaper import Dead, bury, jobs_of
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.worker import AsyncWorker
@@ -157,6 +160,43 @@ def test_a_judgement_from_before_a_gap_buries_nobody(
 
     assert answers(its_process)
     assert row(client).ended_at is None
+
+
+@pytest.fixture
+def idle(home: Home, client: Client, ledger: Ledger) -> AsyncWorker:
+    """A supervisor that runs nothing, without its loop."""
+    worker = AsyncWorker(home.state, client.settings)
+    worker.db, worker.ledger = client.db, ledger
+    book = OrderBook(client.db, client.settings)
+    worker.fleet = Fleet(book, ledger, worker.timers, worker.selector, silent, client.settings, spawner=None)
+    worker.duties = Duties(worker)
+    return worker
+
+
+def test_who_was_declared_lost_gives_up(idle: AsyncWorker) -> None:
+    """Its row is closed: what it would run would be run by two."""
+    idle._act_on(Written(row_is_ours=True))  # pyright: ignore[reportPrivateUsage] - what its loop calls
+    assert idle.duties.broken == ""
+    idle._act_on(Written(row_is_ours=False))  # pyright: ignore[reportPrivateUsage]
+
+    assert "declared this one lost" in idle.duties.broken
+    assert idle.exit_code == 1
+
+
+def test_who_could_not_write_for_a_ttl_while_others_could_gives_up(
+    idle: AsyncWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself, before the others come to end its jobs."""
+    clocks, ttl = Clocks(), idle.settings.job_ttl
+    clocks.install(monkeypatch)
+    idle.ledger.beaten_at = clocks.monotonic()
+    duties = Duties(idle)
+    for quarter in range(4):
+        assert duties.broken == "", f"after {quarter} quarters of the TTL"
+        clocks.pass_by(ttl / 4)
+        duties._notice_own_silence(others_wrote=True)  # pyright: ignore[reportPrivateUsage] - what a timer calls
+
+    assert "but others could" in duties.broken
 
 
 def judged_silent(duties: Duties, client: Client) -> Dead:
