@@ -31,6 +31,12 @@ COVERAGE_FLOOR = 97.0
 PARALLEL = ("-n", "4", "--dist", "loadfile")
 """Most tests wait for processes, not for a CPU: four at once take a third of the time on two cores."""
 
+WITHOUT_DEPENDENCIES = (
+    "crash", "faults", "guards", "machine", "models", "package",
+    *(f"plans/test_{name}.py" for name in ("apply", "hostile_sandboxes", "isolation", "originals", "sandboxes", "submodules")),
+)  # fmt: skip
+"""Tests of what the kernel, git or the pages do: the oldest dependencies show nothing new there."""
+
 TEST_TOOLS = (
     "pytest-xdist>=3.6",
     "pytest>=8",
@@ -121,7 +127,7 @@ def minimums(session: nox.Session) -> None:
     """The tests with the oldest dependencies that setup.cfg allows; without those of what has none of them."""
     session.install(str(wheel(session)), "./tests/phases_package", *TEST_TOOLS, *lowest_requirements())
     session.run("pip", "list", silent=False)
-    without = [f"--ignore=tests/{name}" for name in ("crash", "faults", "guards", "machine", "models")]
+    without = [f"--ignore=tests/{name}" for name in WITHOUT_DEPENDENCIES]
     session.run("pytest", "-q", "-m", "not slow and not wheel", *PARALLEL, *without, *session.posargs)
 
 
