@@ -98,7 +98,7 @@ def _acquire(descriptor: int, kind: int) -> bool:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)  # a kernel lock has no wait with a deadline
         except OSError:
             return False
         else:

@@ -71,6 +71,6 @@ def _acquire(descriptor: int, path: Path, token: Token | None, wait: float) -> N
             if time.monotonic() >= deadline:
                 raise SandboxError(f"{path} was held by another process for {wait:g} s.") from None
         if token is None:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)  # a kernel lock has no wait with a deadline
         elif token.wait(_POLL_SECONDS):
             token.raise_if_set()

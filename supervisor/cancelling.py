@@ -22,6 +22,7 @@ from agentsd.supervisor.wakeup import poke
 ACKNOWLEDGE = 5.0
 """Seconds that a cancel waits for a sign of the job's owner."""
 _LOOK_AGAIN = 0.01
+"""Seconds between looks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _see_to_it(
             return CancelOutcome(now, acknowledged=True)
         if takeover.is_dead(owner):
             return CancelOutcome(takeover.bury_owner(db, settings, job, owner), acknowledged=True)
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_LOOK_AGAIN)  # the sign is a row that another process writes: no event comes
     if force:
         return CancelOutcome(takeover.force(db, job, owner), acknowledged=False)
     return CancelOutcome(jobs.get(db, job.job_id), acknowledged=False)

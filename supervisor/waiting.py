@@ -30,6 +30,7 @@ def wait_for(
             return job
         if deadline is not None and time.monotonic() >= deadline:
             raise WaitTimeoutError(f"Job {job.job_id}", timeout or 0.0)
+        # Another process writes the row, and SQLite tells nobody: looked at again, ever more rarely.
         time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 

@@ -235,7 +235,7 @@ def marked(worker_id: str) -> Iterator[int]:
             if found is not None or looks[name] == _LOOKS:
                 seen.add(name)
         if not seen.issuperset(new):
-            time.sleep(_LOOK_AGAIN)
+            time.sleep(_LOOK_AGAIN)  # for the end of an exec, of which no event tells
 
 
 def _carries(pid: int, worker_id: str) -> bool | None:
@@ -254,7 +254,7 @@ def is_marked(pid: int, worker_id: str) -> bool:
         found = _look_for_mark(pid, worker_id)
         if found is not None:
             return found
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_LOOK_AGAIN)  # see above
     return False
 
 

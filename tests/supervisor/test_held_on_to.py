@@ -29,6 +29,7 @@ _PTRACE_SEIZE = 0x4206  # linux/ptrace.h
 def debugged(pid: int) -> Generator[None]:
     """This process is a debugger on *pid* that does not look; afterwards it takes its exit status."""
     if ctypes.CDLL(None).ptrace(_PTRACE_SEIZE, pid, 0, 0) != 0:
+        # Yama or a container may forbid what the test is about; the reason is printed (-ra).
         pytest.skip("no process may be traced here")
     try:
         yield
@@ -77,7 +78,7 @@ def test_a_debugger_that_a_job_has_left_goes_with_it(client: Client, start: Star
     )
     ended = client.wait(client.enqueue("snippet", payload={"code": code}).job_id, timeout=20)
     if ended.result == '"n"':
-        pytest.skip("no parent may be traced here")
+        pytest.skip("no parent may be traced here")  # as above
 
     assert ended.status is AsyncJobStatus.SUCCEEDED
 
