@@ -21,9 +21,10 @@ from typing import Any
 from agentsd.model import AsyncJobStatus, Reason
 from agentsd.store import claims, jobs
 from agentsd.store.claims import Ending
-from agentsd.store.database import Actor, Transaction, open_store
+from agentsd.store.database import open_store
 from agentsd.store.jobs import NewJob
 from agentsd.store.paths import StateDir, state_dir
+from agentsd.store.transaction import Actor, Transaction
 
 BUILDS = {"sqlite3": "sqlite3", "pysqlite3": "pysqlite3.dbapi2", "apsw": "apsw"}
 ROUNDS, JOBS = 5, 400

@@ -131,7 +131,7 @@ WHERE job_id = ? AND (1 OR worker_id = ?)"""''',
     Guard(
         "no ghosts", "what goes to a deleted file is acknowledged",
         "store/database.py",
-        "        self._db.refuse_ghost()\n",
+        "        self.refuse_ghost()\n",
         "",
         ("tests/supervisor/test_store_faults.py::test_a_client_acknowledges_nothing_that_nobody_finds",),
     ),

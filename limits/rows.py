@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentsd import Client
-from agentsd.store.database import Transaction
+from agentsd.store.transaction import Transaction
 
 _SLICE = 50_000
 """Rows in one transaction: more would make a log of gigabytes."""

@@ -6,8 +6,8 @@ from agentsd.errors import InvalidTransitionError, NotFoundError
 from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.store import dependents, events, plans
-from agentsd.store.database import Transaction
 from agentsd.store.jobs import COLUMN_LIST, job_from_row
+from agentsd.store.transaction import Transaction
 
 _CANCEL_QUEUED = f"""UPDATE async_jobs SET status = 'cancelled', reason = 'cancelled_before_start', finished_at = :now,
 cancel_requested_at = :now, cancel_requested_by = :by, cancel_reason = :why

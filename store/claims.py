@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from agentsd.faults import reach
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Reason
 from agentsd.store import dependents, events, plans
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
 from agentsd.store.jobs import COLUMN_LIST, NewJob, insert, job_from_row
 from agentsd.store.schema import MAY_START
+from agentsd.store.transaction import Transaction
 
 # One statement, so that no read can go stale before its write. The inner SELECT has to walk the partial
 # index jobs_queued: left to itself the planner takes jobs_status and sorts the whole queue (4.6 ms at

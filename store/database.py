@@ -1,25 +1,23 @@
-"""Opening the store and writing to it: pragmas, the writer mutex, transactions, the file's identity."""
+"""Opening the store, and the way to its transactions: pragmas, the writer mutex, the file's identity."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import signal
 import sqlite3
-import sys
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from agentsd.errors import StoreBusyError, StoreError
 from agentsd.faults import reach
-from agentsd.model import utc_now
+from agentsd.store.advice import database_errors, store_error
 from agentsd.store.filesystem import refuse_network_filesystem
 from agentsd.store.mutex import WriterMutex
 from agentsd.store.paths import StateDir
+from agentsd.store.transaction import Actor, Parameters, Transaction, Unit
 from agentsd.store.upgrade import needs_upgrade, upgrade
 
 MUTEX_PATIENCE = 10.0
@@ -38,50 +36,6 @@ _PRAGMAS: dict[str, object] = {
     "mmap_size": 0,  # the WAL-reset bug of SQLite <= 3.51.2 is worse with mapped files
 }
 _HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGTSTP}
-
-
-Parameters = Sequence[object] | Mapping[str, object]
-"""Values for the ``?`` or the ``:name`` placeholders of a statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who writes: user@host, the process, and the supervisor that it is, if it is one."""
-
-    by: str
-    pid: int
-    worker_id: str | None = None
-
-    @classmethod
-    def current(cls, worker_id: str | None = None) -> Actor:
-        """This process."""
-        uid = os.getuid()
-        try:
-            user = pwd.getpwuid(uid).pw_name
-        except KeyError:  # a container's uid without a passwd entry
-            user = str(uid)
-        return cls(f"{user}@{os.uname().nodename}", os.getpid(), worker_id)
-
-
-class Transaction:
-    """An open write transaction: what every writing function of the store takes.
-
-    ``now`` is one time for all that happens in it; ``actor`` is who its events name.
-    """
-
-    __slots__ = ("actor", "connection", "now", "state")
-
-    def __init__(self, connection: sqlite3.Connection, actor: Actor, state: StateDir) -> None:
-        self.connection, self.actor, self.state = connection, actor, state
-        self.now = utc_now()
-
-    def execute(self, sql: str, parameters: Parameters = ()) -> list[Any]:
-        """Run one statement and fetch all its rows; an unfinished cursor would pin the WAL."""
-        return self.connection.execute(sql, parameters).fetchall()
-
-    def change(self, sql: str, parameters: Parameters = ()) -> int:
-        """Run one statement and return how many rows it changed."""
-        return self.connection.execute(sql, parameters).rowcount
 
 
 class Database:
@@ -195,20 +149,17 @@ class Database:
         try:
             return self.connection.execute(sql, parameters).fetchall()
         except sqlite3.DatabaseError as error:
-            raise self._explanation(error) from error
+            raise store_error(error, self.state.database) from error
 
     @contextlib.contextmanager
     def explained(self) -> Generator[None]:
         """Errors of SQLite become a StoreError that says what to do; a broken rule of the schema stays as it is."""
         try:
             yield
-        except _database_errors() as error:
+        except database_errors() as error:
             if type(error).__name__ == "IntegrityError":  # SQLite's own, or peewee's of it
                 raise
-            raise self._explanation(error) from error
-
-    def _explanation(self, error: Exception) -> StoreError:
-        return StoreError(f"{self.state.database}: {_advice(error, self.state.database)}")
+            raise store_error(error, self.state.database) from error
 
     @contextlib.contextmanager
     def write(self, *, durable: bool = True) -> Generator[Transaction]:
@@ -220,7 +171,7 @@ class Database:
         with _signals_held_back():
             self.mutex.acquire(MUTEX_PATIENCE)
             try:
-                with self.explained(), _Unit(self, durable) as transaction:
+                with self.explained(), self._unit(durable=durable) as transaction:
                     yield transaction
             finally:
                 self.mutex.release()
@@ -236,10 +187,15 @@ class Database:
             yield None
             return
         try:
-            with _Unit(self, durable) as transaction:
+            with self._unit(durable=durable) as transaction:
                 yield transaction
         finally:
             self.mutex.release()
+
+    def _unit(self, *, durable: bool) -> Unit:
+        """A transaction, which is never begun on a ghost."""
+        self.refuse_ghost()
+        return Unit(self.connection, self.actor, self.state, durable=durable)
 
     def close(self) -> None:
         """Close the connection. The last closer checkpoints, so it does that under the mutex.
@@ -259,44 +215,6 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _Unit:
-    """From BEGIN to COMMIT, or to ROLLBACK after an exception. A class, as it is faster than a generator."""
-
-    __slots__ = ("_connection", "_db", "_durable")
-
-    def __init__(self, db: Database, durable: bool) -> None:
-        self._db, self._connection, self._durable = db, db.connection, durable
-
-    def __enter__(self) -> Transaction:
-        connection = self._connection
-        self._db.refuse_ghost()
-        if not self._durable:
-            connection.execute("PRAGMA synchronous = NORMAL")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._restore()
-            raise
-        return Transaction(connection, self._db.actor, self._db.state)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._connection.execute("COMMIT")
-        finally:
-            # After a COMMIT there is nothing left. A full disk makes SQLite roll back by itself; a second ROLLBACK
-            # would hide the cause.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            self._restore()
-
-    def _restore(self) -> None:
-        if not self._durable:
-            self._connection.execute("PRAGMA synchronous = FULL")
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -325,31 +243,7 @@ def open_store(state: StateDir, actor: Actor | None = None) -> Database:
     """
     try:
         return Database(state, actor)
-    except _database_errors() as error:
-        raise StoreError(f"{state.database}: {_advice(error, state.database)}") from error
+    except database_errors() as error:
+        raise store_error(error, state.database) from error
     except OSError as error:
         raise StoreError(f"{state.root}: {error.strerror}. Is it writable, and the disk not full?") from error
-
-
-def _database_errors() -> tuple[type[Exception], ...]:
-    """SQLite's errors, and peewee's where it was needed."""
-    loaded = sys.modules.get("peewee")
-    return (sqlite3.DatabaseError, loaded.DatabaseError) if loaded else (sqlite3.DatabaseError,)
-
-
-def _advice(error: Exception, path: Path) -> str:
-    text = str(error)
-    if "not a database" in text:
-        return "this file is not a database. Move it away, or set AGENTS_STATE_DIR."
-    if "malformed" in text:
-        return "the database is damaged. Restore a backup, or move it away; do not delete it, it can be salvaged."
-    if "unable to open" in text or "readonly" in text:
-        return f"it cannot be opened for writing ({text}). Check the owner and mode of {path.parent}."
-    if "disk I/O" in text:
-        return (
-            f"the disk cannot be read or written, or {path.name}-wal was deleted while a worker runs. Stop the"
-            " workers and try again."
-        )
-    if "full" in text:
-        return "the disk is full. Free some space and try again; nothing was changed."
-    return text

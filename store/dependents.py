@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsd.model import AsyncJobStatus, Reason
 from agentsd.store import events, plans
-from agentsd.store.database import Transaction
+from agentsd.store.transaction import Transaction
 
 _ANYBODY = "SELECT 1 FROM async_jobs WHERE waits_for = ? LIMIT 1"
 _FOLLOW = "UPDATE async_jobs SET waits_for = :successor WHERE waits_for = :job_id AND status = 'queued'"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import orjson
 
 from agentsd.model import JSON, JobEvent
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
+from agentsd.store.transaction import Transaction
 
 _INSERT = """INSERT INTO job_events (job_id, at, from_status, to_status, reason, actor, pid, worker_id, detail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""

@@ -11,10 +11,11 @@ from agentsd.errors import ConflictError, InvalidInputError, NotFoundError
 from agentsd.faults import reach
 from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, Reason
 from agentsd.store import events, plans
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
 from agentsd.store.ids import new_id, resolve_id
 from agentsd.store.payload import wrap
 from agentsd.store.schema import ACTIVE
+from agentsd.store.transaction import Transaction
 
 _NO_DATA: Mapping[str, JSON] = MappingProxyType({})
 COLUMNS = tuple(field.name for field in fields(AsyncJob))

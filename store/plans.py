@@ -14,9 +14,10 @@ from agentsd.model import (
     PlanState,
     plan_state_after,
 )
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
 from agentsd.store.ids import resolve_id
 from agentsd.store.schema import ACTIVE
+from agentsd.store.transaction import Transaction
 
 _COLUMNS = tuple(field.name for field in fields(PlanRow))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM plans"

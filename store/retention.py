@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from agentsd.faults import reach
 from agentsd.store import workers
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
 from agentsd.store.paths import StateDir
+from agentsd.store.transaction import Transaction
 
 SLICE = 200
 """Jobs per transaction."""

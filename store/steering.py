@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from agentsd.errors import ConflictError, NotFoundError
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus
 from agentsd.store import events
-from agentsd.store.database import Transaction
 from agentsd.store.jobs import COLUMN_LIST, check_priority, job_from_row
+from agentsd.store.transaction import Transaction
 
 _HOLD = """held_at = :now, held_by = :by WHERE job_id = :job_id AND held_at IS NULL"""
 _RELEASE = """held_at = NULL, held_by = NULL WHERE job_id = :job_id AND held_at IS NOT NULL"""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 from agentsd.model import Worker
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
+from agentsd.store.transaction import Transaction
 
 _COLUMNS = tuple(field.name for field in fields(Worker))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM workers"

@@ -17,9 +17,9 @@ import orjson
 from agentsd.model import JSON, AsyncJob, Phase
 from agentsd.store import claims, jobs, workers
 from agentsd.store.claims import CancelRequest
-from agentsd.store.database import Transaction
 from agentsd.store.paths import StateDir
 from agentsd.store.settings import Settings
+from agentsd.store.transaction import Transaction
 from agentsd.supervisor.client import Client, plan_timeout
 from agentsd.supervisor.ledger import Written
 from agentsd.supervisor.notices import Listener, silent

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store import claims, jobs, workers
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
+from agentsd.store.transaction import Transaction
 from agentsd.supervisor.remnants import is_provably_dead, is_reachable, remove_socket
 from agentsd.supervisor.verdict import successor
 

@@ -13,11 +13,12 @@ import agentsd
 from agentsd.faults import reach
 from agentsd.model import Worker, utc_now
 from agentsd.store import workers
-from agentsd.store.database import Actor, open_store
+from agentsd.store.database import open_store
 from agentsd.store.health import refuse_damaged
 from agentsd.store.ids import new_id
 from agentsd.store.paths import StateDir, runtime_dir
 from agentsd.store.settings import Settings, load_settings
+from agentsd.store.transaction import Actor
 from agentsd.supervisor.containment import choose
 from agentsd.supervisor.duties import Duties
 from agentsd.supervisor.fleet import Fleet

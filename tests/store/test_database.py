@@ -17,11 +17,12 @@ from support.home import Home
 from support.patience import eventually
 
 from agentsd.errors import StoreBusyError, StoreError, StoreVersionError
-from agentsd.store import database, filesystem, health, jobs
-from agentsd.store.database import Actor, Database, open_store
+from agentsd.store import advice, database, filesystem, health, jobs
+from agentsd.store.database import Database, open_store
 from agentsd.store.health import refuse_damaged
 from agentsd.store.jobs import NewJob
 from agentsd.store.mutex import WriterMutex
+from agentsd.store.transaction import Actor
 
 HOLD = """
 import sys, time
@@ -250,14 +251,14 @@ def test_a_lock_file_that_cannot_be_made_is_refused(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "advice"),
+    ("text", "words"),
     [("database or disk is full", "the disk is full"), ("something else", "something else")],
 )
-def test_advice_fits_the_error(text: str, advice: str) -> None:
+def test_advice_fits_the_error(text: str, words: str) -> None:
     """A full disk is named as such; what is not known is passed on."""
-    words = database._advice(sqlite3.OperationalError(text), Path("agents.db"))  # pyright: ignore[reportPrivateUsage]
+    error = advice.store_error(sqlite3.OperationalError(text), Path("agents.db"))
 
-    assert advice in words
+    assert words in str(error)
 
 
 def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

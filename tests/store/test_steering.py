@@ -12,8 +12,9 @@ from agentsd.errors import ConflictError, NotFoundError
 from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanState, Reason
 from agentsd.store import cancel, claims, events, jobs, plans, steering
 from agentsd.store.claims import Ending
-from agentsd.store.database import Database, Transaction
+from agentsd.store.database import Database
 from agentsd.store.jobs import NewJob
+from agentsd.store.transaction import Transaction
 
 NOBODY = "01J0000000000000000NOBODY00"
 FAILED, SUCCEEDED, CANCELLED = AsyncJobStatus.FAILED, AsyncJobStatus.SUCCEEDED, AsyncJobStatus.CANCELLED

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
-from agentsd.store import database, retention
+from agentsd.store import retention, transaction
 from agentsd.supervisor import duties, fleet, ledger, reaper, timers, worker
 
 AWAKE = (duties, fleet, ledger, reaper, timers, worker)
@@ -27,7 +27,7 @@ class Clocks:
         """Have the product look at these."""
         for module in AWAKE:
             patch.setattr(module, "time", self)
-        patch.setattr(database, "utc_now", self.utc_now)
+        patch.setattr(transaction, "utc_now", self.utc_now)
         patch.setattr(retention, "datetime", self)
 
     def monotonic(self) -> float:

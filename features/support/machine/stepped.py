@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from agentsd.model import Worker
 from agentsd.store import workers
-from agentsd.store.database import Actor, open_store
+from agentsd.store.database import open_store
 from agentsd.store.paths import StateDir, runtime_dir
 from agentsd.store.settings import Settings
+from agentsd.store.transaction import Actor
 from agentsd.supervisor.duties import Duties
 from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.guard import SpawnerGuard

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentsd.errors import WaitTimeoutError
 from agentsd.model import AsyncJob
-from agentsd.store import database
+from agentsd.store import transaction
 from agentsd.store.paths import StateDir
 from agentsd.store.settings import Settings, load_settings
 from agentsd.supervisor.client import Client, connect
@@ -51,12 +51,12 @@ def temporary_store(*, settings: Settings | None = None, clock: FakeClock | None
 @contextmanager
 def _times_of(clock: FakeClock) -> Generator[None]:
     """Every transaction of this process begins at the time that *clock* shows."""
-    real = database.utc_now
-    database.utc_now = lambda: clock.text
+    real = transaction.utc_now
+    transaction.utc_now = lambda: clock.text
     try:
         yield
     finally:
-        database.utc_now = real
+        transaction.utc_now = real
 
 
 def run_queued(client: Client, *, timeout: float = 60.0) -> list[AsyncJob]:
