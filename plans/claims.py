@@ -13,9 +13,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from agentsd.plans import flock
+
 _OLD_SECONDS = 24 * 3600
 _WAIT_SECONDS = 1.0
-_POLL_SECONDS = 0.01
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -91,15 +92,6 @@ def _locked(folder: Path, kind: int) -> Generator[bool]:
 
 
 def _acquire(descriptor: int, kind: int) -> bool:
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_POLL_SECONDS)  # a kernel lock has no wait with a deadline
-        except OSError:
-            return False
-        else:
-            return True
+    with suppress(OSError):  # no locks here
+        return flock.acquire(descriptor, kind, _WAIT_SECONDS)
+    return False

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agentsd.errors import SandboxError
+from agentsd.plans import flock
 from agentsd.plans.ports import Token
 from agentsd.plans.repository import Repository
 
 WAIT_SECONDS = 120.0
-_POLL_SECONDS = 0.02
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -29,7 +28,8 @@ def repository_lock(
     """
     descriptor, path = _open(repository, state_root)
     try:
-        _acquire(descriptor, path, token, wait)
+        if not flock.acquire(descriptor, fcntl.LOCK_EX, wait, token):
+            raise SandboxError(f"{path} was held by another process for {wait:g} s.")
         yield
     finally:
         os.close(descriptor)
@@ -60,17 +60,3 @@ def _open_folder(folder: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _acquire(descriptor: int, path: Path, token: Token | None, wait: float) -> None:
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise SandboxError(f"{path} was held by another process for {wait:g} s.") from None
-        if token is None:
-            time.sleep(_POLL_SECONDS)  # a kernel lock has no wait with a deadline
-        elif token.wait(_POLL_SECONDS):
-            token.raise_if_set()
