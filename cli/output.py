@@ -34,6 +34,8 @@ SHORTEST = 6
 """Characters of an id's end that are enough to name it by."""
 LEAST = 6
 """Columns that a table leaves to what is no id."""
+LEAST_OF_LINE = 20
+"""Columns that sentences are broken to at least, however narrow the terminal is."""
 
 STYLES = {
     "bold": "1",
@@ -234,7 +236,7 @@ def wrapped(lines: Iterable[str], limit: int | None = None) -> Iterable[str]:
     """
     import textwrap  # noqa: PLC0415 - not every command has sentences
 
-    limit = width() if limit is None else limit
+    limit = max(LEAST_OF_LINE, width() if limit is None else limit)
     for line in lines:
         if len(line) <= limit:
             yield line

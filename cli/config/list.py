@@ -15,8 +15,6 @@ from agentsd.store.settings import read_settings
 Row = tuple[str, str, str, str]
 """Key, value, source, meaning."""
 HEADINGS = ("KEY", "VALUE", "SOURCE", "MEANING")
-LEAST_MEANING = 20
-"""Columns that a meaning has at least, however narrow the terminal is."""
 
 
 @define("list", examples="agents config list\nagents config list --format json")
@@ -58,7 +56,7 @@ def _narrowed(rows: Sequence[Row]) -> Iterator[Row]:
     known = [(name, value, _source(source), text) for name, value, source, text in rows]
     taken = sum(max(columns_of(row[index]) + 2 for row in known) for index in range(3))
     for name, value, source, text in known:
-        first, *more = wrapped([text], max(LEAST_MEANING, width() - taken))
+        first, *more = wrapped([text], width() - taken)
         yield name, value, source, first
         yield from (("", "", "", line) for line in more)
 

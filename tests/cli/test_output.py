@@ -186,6 +186,16 @@ def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(output.wrapped([long])) == [long]
 
 
+def test_sentences_have_some_room_on_the_narrowest_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands before them may be wider than the terminal is."""
+    monkeypatch.setenv("COLUMNS", "8")
+
+    assert list(pairs([("a long name", "some words that go on and on")])) == [
+        "a long name  some words that go",
+        "             on and on",
+    ]
+
+
 def test_messages_are_broken_between_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
