@@ -10,13 +10,20 @@ from collections.abc import Generator
 from behave import fixture, use_fixture
 from behave.model import Scenario, Step
 from behave.runner import Context
-from support.processes import become_subreaper, nothing_left_behind
+from support.processes import become_subreaper, end_all, nothing_left_behind
+from support.stopping import Stopping
 from support.world import World
 
 
 def before_all(context: Context) -> None:
-    """Adopt every orphan, so that the leak check sees daemons too."""
+    """Adopt every orphan, so that the leak check sees daemons too; and hear SIGTERM as Ctrl-C."""
     become_subreaper()
+    Stopping().listen()
+
+
+def after_all(context: Context) -> None:
+    """End what an interrupted tear-down has left."""
+    end_all()
 
 
 @fixture

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from support.home import Home
 from support.operator import Operator
-from support.processes import become_subreaper, nothing_left_behind
+from support.processes import become_subreaper, end_all, nothing_left_behind
+from support.stopping import Stopping
+
+STOPPING = Stopping()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adopt every orphan, so that the leak check sees daemons too, and hear Ctrl-C.
+    """Adopt every orphan, so that the leak check sees daemons too, and hear Ctrl-C and SIGTERM.
 
     In the background of a shell SIGINT is ignored, and so it would be in everything that the tests start.
     """
     become_subreaper()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    STOPPING.listen()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what an interrupted tear-down has left, and what a killed pytest-xdist worker was the parent of."""
+    end_all()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Whoever stops the run does not cut this short."""
+    with STOPPING.postponed():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -63,6 +63,14 @@ def reap_orphans() -> None:
                 os.waitpid(process.pid, os.WNOHANG)
 
 
+def end_all() -> None:
+    """End everything below this process, at the end of a run; what a killed one leaves is adopted, and ended too."""
+    while left := descendants():
+        kill(left)
+        psutil.wait_procs(left, timeout=1)
+    reap_orphans()
+
+
 @contextlib.contextmanager
 def nothing_left_behind(seconds: float = 3.0) -> Generator[None]:
     """Fail if a process started inside is alive *seconds* after the block; and end it in any case.
