@@ -15,7 +15,7 @@ def timeraw_import_command_line() -> str:
 
 def timeraw_import_spawner() -> str:
     """What every worker's spawner loads: all of it is copied by every fork."""
-    return "import agentsd.workers.spawner"
+    return "import agentsd.workers.program"
 
 
 def timeraw_import_supervisor() -> str:

@@ -49,8 +49,8 @@ WORKERS = (
     ),
     Guard(
         "end of the link", "trees survive their supervisor",
-        "workers/spawner.py",
-        "while (left := self._kill_everything()) and",
+        "workers/sweeper.py",
+        "while (left := _kill_everything(worker_group, list_children)) and",
         "while (left := set[int]()) and",
         (f"{LIFECYCLE}::test_a_killed_supervisor_leaves_nothing",),
     ),
@@ -98,7 +98,7 @@ WORKERS = (
     ),
     Guard(
         "signals over fork", "a TERM that comes with the fork is swallowed",
-        "workers/spawner.py",
+        "workers/program.py",
         "signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)",
         "signal.pthread_sigmask(signal.SIG_BLOCK, [])",
         (f"{KERNEL}::test_a_signal_that_comes_with_the_fork_is_not_lost",),

@@ -14,7 +14,7 @@ from pathlib import Path
 from agentsd.workers.link import Link, Message
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, MARKER, signal_name
-from agentsd.workers.spawner import LINK_FD_VARIABLE, LINKED_AT_ONCE
+from agentsd.workers.program import LINK_FD_VARIABLE, LINKED_AT_ONCE
 
 HUNG_AFTER = 10.0
 """Seconds of the supervisor's awake time without an answer: first CONT, as long again: KILL."""
@@ -34,7 +34,7 @@ class SpawnerProcess:
         }  # fmt: skip
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [sys.executable, "-P", "-c", "from agentsd.workers.spawner import main; main()",
+                [sys.executable, "-P", "-c", "from agentsd.workers.program import main; main()",
                  worker_id, ",".join(preload), str(worker_group or ""), _TITLE_ROOM],
                 env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
                 # A group, not a session: when the supervisor dies while the spawner is stopped, the group

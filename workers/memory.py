@@ -12,9 +12,15 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentsd.workers.cgroup import NoGroupError, counted, group_of
 
+if TYPE_CHECKING:
+    from agentsd.workers.leader import Leader
+
+LOOK_EVERY = 0.4
+"""Seconds at least between looks at the counters."""
 RECENT = 3.0
 """Seconds for which a rise counts: a process with much memory takes its time to die."""
 _V1 = Path("/sys/fs/cgroup/memory")
@@ -29,12 +35,33 @@ class OutOfMemoryWatch:
         """The counter of the group that this process, and every job without one of its own, is in."""
         self.machine = _MACHINE
         self._looks: deque[tuple[float, dict[Path, int | None]]] = deque()
+        self._next_look = 0.0
+
+    def look_if_due(self, now: float) -> None:
+        """:meth:`look` if the last one was a while ago; *now* is ``time.monotonic()``."""
+        if now >= self._next_look:
+            self._next_look = now + LOOK_EVERY
+            self.look()
 
     def look(self) -> None:
         """Remember how the counters stand."""
         self._forget_old()
         files = (self.machine,) if self.group is None else (self.group, self.machine)
         self._looks.append((time.monotonic(), {path: counted(path) for path in files}))
+
+    def note(self, leader: Leader) -> None:
+        """See whether the kernel killed for want of memory, in the job's group or, when it was killed, near it."""
+        if leader.exit is None:
+            return
+        group = leader.slot.group
+        leader.exit["oom_kills"] = group.oom_kills() - leader.slot.oom_before if group is not None else 0
+        if leader.exit["signal"] != "SIGKILL" or leader.cause or leader.exit["oom_kills"]:
+            return
+        # A group of its own that counts and has counted nothing: whatever ran out, this job was not its victim.
+        if not (group is not None and group.counts_memory) and self.explains():
+            leader.exit["oom_suspicion"] = "in its worker's memory group"
+        elif self.hints():
+            leader.exit["oom_hint"] = "on this machine"
 
     def explains(self) -> bool:
         """Whether the kernel has just killed a process in the worker's group that no death was laid to yet."""

@@ -8,40 +8,26 @@ It has no PDEATHSIG, because then nobody would sweep.
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import select
 import signal
-import socket
-import sys
 import time
 from collections import deque
-from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
 from agentsd.faults import reach
-from agentsd.workers import cgroup, kernel
+from agentsd.workers import cgroup
 from agentsd.workers.board import Board
-from agentsd.workers.child import SPAWNER_IGNORES, prepare, rehearse, run_job
+from agentsd.workers.child import run_job
 from agentsd.workers.leader import Leader
 from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, OwnChildren, start_ticks
 from agentsd.workers.slot import Slot
-from agentsd.workers.sweep import PAUSE, STUCK_AFTER, Standstill, own_children, sweep_round
-from agentsd.workers.sweeper import Sweeper, cannot_be_ended
-from agentsd.workers.title import set_title
-
-LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
-LINKED_AT_ONCE = {"LD_BIND_NOW": "by agentsd"}
-"""Has the dynamic linker bind everything when a spawner starts, instead of each function in each job process anew. Any
-value does; this one tells that it is not of the user's environment, so that it is not for the jobs' tools."""
-MEMORY_LOOK = 0.4
-"""Seconds at least between looks at the kernel's counters of processes that it killed for want of memory."""
-_ALL_SIGNALS = signal.valid_signals()
+from agentsd.workers.sweep import STUCK_AFTER, own_children, sweep_round
+from agentsd.workers.sweeper import Sweeper, cannot_be_ended, end_everything
 
 
 class Spawner:
@@ -69,7 +55,6 @@ class Spawner:
         self._poll.register(link, select.POLLIN)
         self._due = math.inf
         self._watching_writes = False
-        self._next_memory_look = 0.0
         self._memory = OutOfMemoryWatch()
         self._sweeper = Sweeper(self._by_pid, self._children)
 
@@ -94,7 +79,11 @@ class Spawner:
                 self._sweep()
             if self._link.has_unsent:
                 self._flush()
-        self._end_everything()
+        end_everything(self._worker_group, self._children)
+        for slot in self._slots.values():
+            slot.close()
+        if self._worker_group is not None:
+            cgroup.remove(self._worker_group)
 
     # -- orders ------------------------------------------------------------------------------------
 
@@ -203,7 +192,7 @@ class Spawner:
         del self._by_pid[leader.pid]
         group = leader.slot.group
         if leader.killed_by or (group is not None and group.counts_memory):
-            self._note_memory(leader)
+            self._memory.note(leader)
         self._sweeper.begin(leader)
 
     def _reap_traced(self) -> None:
@@ -220,20 +209,6 @@ class Spawner:
                 self._traced[pid] = math.inf
                 processes = [cannot_be_ended(pid)]
                 self._link.post({"op": "unkillable", "job_id": leader.order.job_id, "processes": processes})
-
-    def _note_memory(self, leader: Leader) -> None:
-        """See whether the kernel killed for want of memory, in the job's group or, when it was killed, near it."""
-        if leader.exit is None:
-            return
-        group = leader.slot.group
-        leader.exit["oom_kills"] = group.oom_kills() - leader.slot.oom_before if group is not None else 0
-        if leader.exit["signal"] != "SIGKILL" or leader.cause or leader.exit["oom_kills"]:
-            return
-        # A group of its own that counts and has counted nothing: whatever ran out, this job was not its victim.
-        if not (group is not None and group.counts_memory) and self._memory.explains():
-            leader.exit["oom_suspicion"] = "in its worker's memory group"
-        elif self._memory.hints():
-            leader.exit["oom_hint"] = "on this machine"
 
     def _enforce(self, now: float) -> None:
         """Deadlines, ladders and output limits. Notes when to do so again."""
@@ -254,9 +229,7 @@ class Spawner:
         for leader in self._by_pid.values():
             if now >= leader.output.may and leader.output.look():
                 leader.end("output_limit", leader.order.grace)
-        if now >= self._next_memory_look:  # no wake-up of its own
-            self._next_memory_look = now + MEMORY_LOOK
-            self._memory.look()
+        self._memory.look_if_due(now)  # no wake-up of its own
 
     def _sweep(self) -> None:
         """End what dead jobs left behind; a job has ended only when nothing is left."""
@@ -300,78 +273,3 @@ class Spawner:
         if all_sent == self._watching_writes:
             self._watching_writes = not all_sent
             self._poll.modify(self._link, select.POLLIN | (0 if all_sent else select.POLLOUT))
-
-    def _end_everything(self) -> None:
-        """The supervisor is gone: KILL every job process and all that any of them left, then go."""
-        standstill = Standstill(STUCK_AFTER)
-        reach("orphans.begin")
-        while (left := self._kill_everything()) and not standstill.holds_for(left):
-            reach("orphans.between")
-            time.sleep(PAUSE)
-        for slot in self._slots.values():
-            slot.close()
-        if self._worker_group is not None:
-            cgroup.remove(self._worker_group)
-
-    def _kill_everything(self) -> set[int]:
-        in_group = cgroup.kill_all(self._worker_group) if self._worker_group is not None else []
-        return {*sweep_round((), self._children), *in_group}
-
-
-def _preload(modules: list[str]) -> str:
-    """Import *modules* once for all jobs. Returns why that cannot be used, or the empty string."""
-    for module in modules:
-        try:
-            import_module(module)
-        except Exception as error:  # noqa: BLE001 - whatever a user's module raises
-            return f"{module}: {type(error).__name__}: {error}"
-        # A fork copies only the thread that forks: locks that others hold are held for ever in the child.
-        if LINUX and len(os.listdir("/proc/self/task")) > 1:
-            return f"{module} starts a thread when it is imported"
-    return ""
-
-
-def main() -> NoReturn:
-    """The program. Ends with exit code 0 when its supervisor is gone."""
-    for number in SPAWNER_IGNORES:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    kernel.adopt_orphans()
-    worker_id, preload = sys.argv[1], sys.argv[2].split(",") if sys.argv[2] else []
-    set_title(f"agents spawner {worker_id}")
-    link = Link(socket.socket(fileno=int(os.environ.pop(LINK_FD_VARIABLE))))
-    os.set_inheritable(link.fileno(), False)
-    for name, value in LINKED_AT_ONCE.items():
-        if os.environ.get(name) == value:
-            del os.environ[name]
-    if problem := _preload(preload):
-        # Before any order is read: the supervisor starts another one without these modules.
-        link.post({"op": "preload_refused", "problem": problem})
-        link.flush()
-        sys.exit(0)
-    prepare()
-    # For good, as these two are what a fork needs: a TERM that arrived before the child has its own handlers would be
-    # swallowed by those that it inherits. Blocked, what means nothing to a spawner may have its default action again.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
-    for number in SPAWNER_IGNORES:
-        signal.signal(number, signal.SIG_DFL)
-    worker_group = _probed(link, sys.argv[3])
-    spawner = Spawner(link, worker_group)
-    rehearse(spawner.board)
-    gc.collect()
-    gc.freeze()  # a child's collection would touch, and so copy, every page
-    spawner.run()
-    link.close()
-    sys.exit(0)
-
-
-def _probed(link: Link, path: str) -> Path | None:
-    """The worker's control group, if jobs can join one below it; tells the supervisor if they cannot."""
-    if not path:
-        return None
-    try:
-        cgroup.probe(Path(path))
-    except OSError as error:
-        link.post({"op": "no_group", "problem": str(error)})
-        return None
-    return Path(path)

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from agentsd.faults import reach
 from agentsd.model import JSON
+from agentsd.workers.cgroup import kill_all
 from agentsd.workers.leader import Leader
 from agentsd.workers.process import descendants, kill_identified, name, start_ticks, state
-from agentsd.workers.sweep import PAUSE, STUCK_AFTER, sweep_round
+from agentsd.workers.sweep import PAUSE, STUCK_AFTER, Standstill, sweep_round
 
 SLICE = 0.005
 """Seconds that one slice of sweeping takes at most; then the loop looks at everything else."""
@@ -169,3 +170,17 @@ class Sweeper:
 def cannot_be_ended(pid: int) -> dict[str, JSON]:
     """What is told of a process that KILL does not end."""
     return {"pid": pid, "state": state(pid) or "", "name": name(pid), "start": start_ticks(pid) or 0}
+
+
+def end_everything(worker_group: Path | None, list_children: Callable[[], list[int]]) -> None:
+    """The supervisor is gone: KILL every job process and all that any of them left, round by round."""
+    standstill = Standstill(STUCK_AFTER)
+    reach("orphans.begin")
+    while (left := _kill_everything(worker_group, list_children)) and not standstill.holds_for(left):
+        reach("orphans.between")
+        time.sleep(PAUSE)  # those that were killed are on their way out; each round reaps what has ended
+
+
+def _kill_everything(worker_group: Path | None, list_children: Callable[[], list[int]]) -> set[int]:
+    in_group = kill_all(worker_group) if worker_group is not None else []
+    return {*sweep_round((), list_children), *in_group}

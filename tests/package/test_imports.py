@@ -26,7 +26,7 @@ def test_importing_agentsd_loads_neither_the_store_nor_the_command_line() -> Non
 
 
 @pytest.mark.parametrize(
-    "module", ["agentsd.workers.spawner", "agentsd.workers.context", "agentsd.workers.tools"]
+    "module", ["agentsd.workers.program", "agentsd.workers.context", "agentsd.workers.tools"]
 )
 def test_a_process_that_forks_jobs_or_runs_one_loads_no_store(module: str) -> None:
     """A database handle that is carried over a fork loses commits; a small process forks faster."""

@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,10 +25,8 @@ from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
 from agentsd.workers.cgroup import counted
 from agentsd.workers.frames import Kind
-from agentsd.workers.link import Link
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.output import OutputWatch, cut_logs
-from agentsd.workers.spawner import Spawner
 
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
@@ -218,16 +215,12 @@ def test_a_group_that_counted_nothing_speaks_for_itself(
 ) -> None:
     """Where the job's own group counts, a rise of its worker's group was somebody else's."""
     file, watch, _ = counter
-    ours, theirs = socket.socketpair()
     group = SimpleNamespace(oom_kills=lambda: 0, counts_memory=counts)
     slot = SimpleNamespace(group=group, oom_before=0)
     leader: Any = SimpleNamespace(exit={"signal": "SIGKILL"}, cause="", slot=slot)
-    spawner: Any = Spawner(Link(ours))
-    spawner._memory = watch
     watch.look()
     file.write_text("oom_kill 2\n")
-    with ours, theirs:
-        spawner._note_memory(leader)
+    watch.note(leader)
 
     assert ("oom_suspicion" in leader.exit) == (not counts)
     assert ("oom_hint" in leader.exit) == counts
