@@ -10,11 +10,11 @@ import click
 from agentsd.cli.framework import current_output, define
 from agentsd.cli.job.reach import Member, is_over, tree_of, unkillable, what_a_cancel_hits, what_is_left
 from agentsd.cli.job.waiting import paused, why_waiting
-from agentsd.cli.output import wrapped
+from agentsd.cli.output import printable, wrapped
 from agentsd.cli.progress import steps_of
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import progress_of
-from agentsd.cli.words import ago, seconds_between, took
+from agentsd.cli.words import ago, count, seconds_between, took
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, AsyncJobStatus, JobEvent, Reason
 from agentsd.store.logs import last_text
@@ -67,7 +67,12 @@ def command(job: str) -> ExitCode:
         "explanation": sentences,
         "processes": [member.to_json() for member in tree],
     }
-    return current_output().result(data, lambda: wrapped(sentences))
+    return current_output().result(data, lambda: wrapped(_harmless(sentences)))
+
+
+def _harmless(sentences: Iterable[str]) -> Iterable[str]:
+    """What others worded, such as an error, or a job's output: as lines that cannot steer the terminal."""
+    return (printable(line.expandtabs()) for each in sentences for line in each.splitlines())
 
 
 def explain(client: Client, job: AsyncJob, tree: Iterable[Member] = ()) -> Iterable[str]:
@@ -137,7 +142,7 @@ def left_behind(job: AsyncJob) -> Iterable[str]:
         number = step.get("survivors")
         if isinstance(number, int) and number:
             were = "it was" if number == 1 else "they were"
-            yield f"Step {step.get('name')} left {number} process{'es' * (number > 1)} behind; {were} ended with it."
+            yield f"Step {step.get('name')} left {count(number, 'process', 'processes')} behind; {were} ended with it."
 
 
 def _what_next(client: Client, job: AsyncJob) -> Iterable[str]:

@@ -10,6 +10,7 @@ import click
 
 from agentsd.cli.framework import Seconds, current_output, define
 from agentsd.cli.job.attendance import Attendance
+from agentsd.cli.output import printable
 from agentsd.cli.progress import ProgressLine
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import shown_job
@@ -103,4 +104,4 @@ def outcome_line(job: AsyncJob) -> str:
     """How a job ended, in one line."""
     said = f"{job.job_id} {job.status} ({job.reason})"
     ran = f" after {took(job)}" if job.started_at else ""
-    return f"{said}{ran}" + (f": {job.error}" if job.error else "")
+    return f"{said}{ran}" + (f": {printable(job.error)}" if job.error else "")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from agentsd.cli.framework import current_output
+from agentsd.cli.output import printable
 from agentsd.cli.plan.conflicts import conflicts_of, what_next
 from agentsd.cli.plan.source import source_words
 from agentsd.cli.progress import ProgressLine, step_lines
@@ -75,10 +76,10 @@ def _story(job: AsyncJob) -> Iterable[str]:
     yield from step_lines(progress_of(job))
     result = parsed(job.result)
     if job.reason is Reason.CONFLICT:
-        yield job.error or "conflict"
+        yield printable(job.error or "conflict")
         yield from what_next(job.plan_id, conflicts_of(result))
     elif job.status is not AsyncJobStatus.SUCCEEDED:
-        yield f"{job.phase} {job.status} ({job.reason}) after {took(job)}: {job.error or 'no message'}"
+        yield f"{job.phase} {job.status} ({job.reason}) after {took(job)}: {printable(job.error or 'no message')}"
         yield f"agents job logs {job.job_id} shows its output."
     elif job.phase == Phase.EXECUTE:
         yield _executed(job, result)

@@ -84,6 +84,14 @@ def test_what_steps_left_behind(agents: Agents, project: Path) -> None:
     assert "Step look left" not in said
 
 
+def test_what_a_handler_raised_cannot_steer_the_terminal(agents: Agents, worker: Supervisor) -> None:
+    """Its line ends are kept where there is room for lines."""
+    job = agents.enqueue("raise", {"message": "red \x1b[31m\nand more"})
+
+    assert agents("job", "wait", job).out.endswith("ValueError: red \\x1b[31m\\nand more\n")
+    assert "ValueError: red \\x1b[31m\nand more\n" in agents("job", "explain", job).out
+
+
 def test_what_can_be_done_now(agents: Agents, worker: Supervisor) -> None:
     """A retry, until there is one; nothing for a job that succeeded."""
     failed, done = agents.enqueue("raise"), agents.enqueue("noop")
