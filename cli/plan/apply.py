@@ -52,7 +52,7 @@ def _check(ident: str, *, onto_current: bool, as_captured: bool) -> ExitCode:
                 f"Plan {row.plan_id} is {row.state}: only one that is applying or ready can be applied."
             )
         latest = jobs.latest_result(client.db, row.plan_id)
-        wish = ApplyRequest(
+        request = ApplyRequest(
             plan_id=row.plan_id,
             plan=FrozenPlan.from_json(parsed(row.frozen_json)),
             result=parsed(latest.result) if latest else None,
@@ -60,7 +60,7 @@ def _check(ident: str, *, onto_current: bool, as_captured: bool) -> ExitCode:
             as_captured=as_captured,
         )
         try:
-            report = check(client.state.root, wish)
+            report = check(client.state.root, request)
         except ApplyConflictError as error:
             for line in what_next(row.plan_id, error.conflicts):
                 current_output().info(line)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agentsd.cli.checks.finding import Seen
 from agentsd.cli.checks.processes import list_processes
 from agentsd.cli.worker.health import seen_workers
-from agentsd.model import AsyncJob, Worker
+from agentsd.model import TERMINAL_STATUSES, AsyncJob, Worker
 from agentsd.store import jobs
 from agentsd.store.listing import JobFilter, walk_jobs
 
@@ -54,9 +54,8 @@ class Snapshot:
 def look(client: Client, before: Snapshot) -> Snapshot:
     """Read everything anew."""
     # Each state has a question of its own: the newest of a full queue would leave no room for what runs.
-    ended = ("succeeded", "failed", "cancelled")
     asked: tuple[tuple[tuple[str, ...], int], ...] = (
-        (("running",), ACTIVE), (("queued",), ACTIVE), (ended, ENDED)
+        (("running",), ACTIVE), (("queued",), ACTIVE), (tuple(TERMINAL_STATUSES), ENDED)
     )  # fmt: skip
     found = [
         job
