@@ -20,9 +20,6 @@ from agentsd.plans.repository import open_repository
 from agentsd.plans.retire import captured_commit, retire
 from agentsd.plans.sandbox import Sandbox
 
-_TEMPORARY = (
-    "{} temporary files that an apply left when it was killed; the plan can still be applied or reverted"
-)
 FOREIGN = frozenset({"unknown", "stray worktree"})
 """Kinds of finding that are said and never removed: nothing shows that they are ours."""
 _NEEDED = frozenset({"ready", "applying"})
@@ -106,10 +103,15 @@ def survey(state_root: Path, plans: Mapping[str, PlanFacts]) -> list[Finding]:
         for path in leftovers.in_state(state_root)
     ]
     findings += [
-        Finding("temporary", entry.project, _TEMPORARY.format(count), removable=True, plan_id=entry.plan_id)
+        Finding("temporary", entry.project, _left(count), removable=True, plan_id=entry.plan_id)
         for entry, count in leftovers.in_projects(state_root)
     ]
     return findings
+
+
+def _left(count: int) -> str:
+    files = f"{count} temporary file{'s' * (count != 1)}"
+    return f"{files} that an apply left when it was killed; the plan can still be applied or reverted"
 
 
 def _judge(box: Sandbox, facts: PlanFacts | None) -> Finding:

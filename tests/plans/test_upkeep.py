@@ -194,6 +194,10 @@ def test_a_temporary_file_of_a_living_process_is_not_swept(lab: Lab) -> None:
     assert killed_at_change(2, (lab.project,), lambda: lab.apply(plan, result))
     dead, living = list(lab.project.glob(".agentsd-*.tmp")), temporary_beside(lab.project / "x")
     assert len(dead) == 1
+    found = upkeep.survey(lab.state, {"PLAN": PlanFacts("applying")})
+    assert [each.detail for each in found if each.kind == "temporary"] == [
+        "1 temporary file that an apply left when it was killed; the plan can still be applied or reverted"
+    ]
 
     def make() -> Path:
         living.touch()
