@@ -92,7 +92,7 @@ def _mended(world: World, rules: Rules, who: int, job: int) -> World:
     return world.with_side(who, job, orphan=False, leader="exited" if side.leader in ALIVE else side.leader)
 
 
-@action("agentsd.supervisor.reaper:Reaper.observe", "agentsd.supervisor.reaper:jobs_of")
+@action("agentsd.supervisor.reaper:Reaper.observe", "agentsd.store.claims:jobs_of")
 def judge(world: World, rules: Rules) -> Steps:
     """A supervisor takes the other for dead: it is provably gone, or was silent for a TTL."""
     for me in up(world):

@@ -33,6 +33,9 @@ signal = ?, user_s = ?, system_s = ?, max_rss_bytes = ?, progress = coalesce(?, 
 WHERE job_id = ? AND status = 'running' AND worker_id = ? RETURNING cancel_requested_at"""
 _PROGRESS = "UPDATE async_jobs SET progress = ? WHERE job_id = ? AND status = 'running' AND worker_id = ?"
 _PROCESSES = "SELECT job_id, pid, pid_start FROM async_jobs WHERE worker_id = ? AND status = 'running'"
+_RUNNING = (
+    f"SELECT {COLUMN_LIST} FROM async_jobs WHERE worker_id = ? AND status = 'running' ORDER BY seq DESC"
+)
 _OWN = """SELECT job_id, cancel_requested_at, cancel_requested_by, cancel_reason, cancel_signal
 FROM async_jobs WHERE worker_id = ? AND status = 'running'"""
 
@@ -133,6 +136,11 @@ def own_jobs(source: Transaction | Database, worker_id: str) -> dict[str, Cancel
         job_id: CancelRequest(job_id, by, why or "", signal) if at is not None else None
         for job_id, at, by, why, signal in rows
     }
+
+
+def jobs_of(db: Database, worker_id: str) -> list[AsyncJob]:
+    """The jobs that a supervisor's death leaves running, newest first."""
+    return [job_from_row(row) for row in db.read(_RUNNING, (worker_id,))]
 
 
 def own_processes(tx: Transaction, worker_id: str) -> dict[str, tuple[int | None, int | None]]:

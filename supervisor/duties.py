@@ -10,7 +10,7 @@ from typing import Protocol
 from agentsd.faults import reach
 from agentsd.model import AsyncJob, Worker
 from agentsd.store import retention, workers
-from agentsd.store.claims import something_is_queued
+from agentsd.store.claims import jobs_of, something_is_queued
 from agentsd.store.database import Database
 from agentsd.store.paths import StateDir
 from agentsd.store.settings import Settings
@@ -19,7 +19,7 @@ from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.guard import SpawnerGuard
 from agentsd.supervisor.ledger import Ledger
 from agentsd.supervisor.notices import Listener, Notice, about
-from agentsd.supervisor.reaper import Dead, Reaper, bury, jobs_of
+from agentsd.supervisor.reaper import Dead, Reaper, bury
 from agentsd.supervisor.timers import Timers
 from agentsd.workers.process import kill_identified
 from agentsd.workers.sweep import STUCK_AFTER, Standstill

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
-from agentsd.store import claims, jobs, workers
-from agentsd.store.database import Database
+from agentsd.store import claims, workers
 from agentsd.store.transaction import Transaction
 from agentsd.supervisor.remnants import is_provably_dead, is_reachable, remove_socket
 from agentsd.supervisor.verdict import successor
@@ -94,11 +93,6 @@ class Reaper:
     def stands_by(self, dead: Dead) -> bool:
         """Whether the observation that *dead* rests on still holds: what was forgotten since then buries nobody."""
         return dead.gone or self._seen.get(dead.worker.worker_id) == (dead.worker.beat, dead.since)
-
-
-def jobs_of(db: Database, worker_id: str) -> list[AsyncJob]:
-    """The jobs that a supervisor's death leaves running."""
-    return jobs.list_jobs(db, statuses=[AsyncJobStatus.RUNNING], worker_id=worker_id)
 
 
 def bury(

@@ -13,7 +13,7 @@ from agentsd.store import claims, jobs, workers
 from agentsd.store.database import Database
 from agentsd.store.settings import Settings
 from agentsd.supervisor import remnants
-from agentsd.supervisor.reaper import Dead, bury, jobs_of
+from agentsd.supervisor.reaper import Dead, bury
 from agentsd.workers.process import descendants, kill_identified, marked, start_ticks
 
 PATIENCE = 15.0
@@ -32,7 +32,7 @@ def bury_owner(db: Database, settings: Settings, job: AsyncJob, owner: Worker | 
     """
     if owner is None:
         raise ConflictError(f"Job {job.job_id} is running, but its worker {job.worker_id} has no row.")
-    left = jobs_of(db, owner.worker_id)
+    left = claims.jobs_of(db, owner.worker_id)
     reach("takeover.begin")
     if remnants.is_reachable(owner) and not remnants.end_all(owner, left, PATIENCE):
         raise ConflictError(
@@ -101,7 +101,7 @@ def _strays(db: Database, owner: Worker) -> list[int]:
     """The owner's processes that are neither its spawner nor below a living job process of it."""
     found = list(marked(owner.worker_id))
     row = workers.get(db, owner.worker_id) or owner
-    stored = [(job.pid, job.pid_start) for job in jobs_of(db, owner.worker_id) if job.pid is not None]
+    stored = [(job.pid, job.pid_start) for job in claims.jobs_of(db, owner.worker_id) if job.pid is not None]
     leaders = [pid for pid, start in stored if start_ticks(pid) == start]
     known = {row.spawner_pid, *leaders, *(pid for leader in leaders for pid in descendants(leader))}
     strays = [pid for pid in found if pid not in known]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -83,6 +84,20 @@ def test_a_job_that_dies_says_how(client: Client, operator: Operator, start: Sta
     assert death.error in told
     assert death.last in told
     assert death.stack in operator.run("job", "show", job.job_id).stdout
+
+
+def test_a_burial_loads_no_query_builder(client: Client, home: Home, begin: Begin, start: Start) -> None:
+    """A supervisor lives for months: 6 MB that one death costs would stay for as long."""
+    home.environ["PYTHONPROFILEIMPORTTIME"] = "1"  # it says of each module that it is loaded
+    dead = start()
+    job = begin("cooperative", {})
+    dead.kill()
+    living = start()
+    ended = client.wait(job.job_id, timeout=30)
+
+    assert ended.reason is Reason.WORKER_LOST
+    assert "| agentsd.supervisor.reaper\n" in re.sub(" +", " ", living.said)
+    assert "| peewee\n" not in re.sub(" +", " ", living.said)
 
 
 def by_somebody(client: Client, begin: Begin, start: Start) -> AsyncJob:

@@ -28,7 +28,7 @@ from agentsd.supervisor.fleet import Fleet
 from agentsd.supervisor.ledger import Ledger, Written
 from agentsd.supervisor.notices import silent
 from agentsd.supervisor.orders import OrderBook
-from agentsd.supervisor.reaper import Dead, bury, jobs_of
+from agentsd.supervisor.reaper import Dead, bury
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.worker import AsyncWorker
 from agentsd.workers.process import MARKER, Identity, start_ticks
@@ -84,7 +84,7 @@ def test_who_was_declared_lost_claims_nothing_more(client: Client, ledger: Ledge
 def test_who_beats_between_judgement_and_burial_is_left_alone(client: Client, ledger: Ledger) -> None:
     """It was stopped for a TTL and goes on just now: neither it nor its job is ended."""
     job = claimed(client, ledger)
-    judged, left = Dead(row(client), gone=False), jobs_of(client.db, SILENT.worker_id)
+    judged, left = Dead(row(client), gone=False), claims.jobs_of(client.db, SILENT.worker_id)
     ledger.beat_due = True
     commit(ledger)
     with client.db.write() as tx:
@@ -100,7 +100,7 @@ def test_who_forks_between_judgement_and_burial_is_left_alone(
 ) -> None:
     """The process that it has stored was not among those that were ended."""
     job = claimed(client, ledger)
-    judged, left = Dead(row(client), gone), jobs_of(client.db, SILENT.worker_id)
+    judged, left = Dead(row(client), gone), claims.jobs_of(client.db, SILENT.worker_id)
     ledger.starts.append(forked(job, pid=1))
     commit(ledger)
     with client.db.write() as tx:
@@ -238,7 +238,7 @@ def test_a_kept_successor_is_claimed_where_it_is_queued(client: Client, ledger: 
 def test_what_was_judged_rightly_is_buried_once(client: Client, ledger: Ledger) -> None:
     """By the first of two reapers; the second one finds nothing to end."""
     job = claimed(client, ledger)
-    judged, left = Dead(row(client), gone=False), jobs_of(client.db, SILENT.worker_id)
+    judged, left = Dead(row(client), gone=False), claims.jobs_of(client.db, SILENT.worker_id)
     with client.db.write() as tx:
         first = bury(tx, judged, left, max_attempts=1)
     with client.db.write() as tx:
