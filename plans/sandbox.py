@@ -140,7 +140,9 @@ def load(record: Path) -> Sandbox:
 def recorded(state_root: Path, plan_id: str | None = None) -> list[Sandbox]:
     """Every sandbox that has a readable record, oldest first; those of one plan if given."""
     found: list[Sandbox] = []
-    for record in folder(state_root).glob("*/*" + _SUFFIX):
+    # Every job of a plan asks, and there may be thousands of sandboxes: what is not the plan's is not read.
+    names = "*" if plan_id is None else f"{plan_id}-*"
+    for record in folder(state_root).glob(f"*/{names}{_SUFFIX}"):
         with suppress(SandboxError):
             found.append(load(record))
     wanted = (box for box in found if plan_id in (None, box.plan_id))

@@ -521,6 +521,22 @@ def test_only_refs_of_ours_are_listed_and_removed(lab: Lab) -> None:
     assert list(refs.listed(found.git)) == ["refs/agents/PP/J/base"]
 
 
+def test_only_the_records_of_a_plan_are_read_for_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its jobs asks for them, however many other plans have sandboxes."""
+    box, longer, _ = (lab.make_sandbox("copy", name) for name in ("P", "P-Q", "X"))
+    read: list[Path] = []
+    load = sandbox.load
+
+    def noted(record: Path) -> sandbox.Sandbox:
+        read.append(record)
+        return load(record)
+
+    monkeypatch.setattr(sandbox, "load", noted)
+
+    assert sandbox.recorded(lab.state, "P") == [box]
+    assert sorted(read) == [box.record, longer.record]
+
+
 def test_records_that_are_none_are_passed_over(lab: Lab) -> None:
     box = lab.make_sandbox("copy")
     (box.record.parent / "broken.json").write_text("{}")
