@@ -137,9 +137,10 @@ def _lines(client: Client, jobs: list[AsyncJob]) -> Iterable[str]:
 
 
 def _dead_workers(client: Client) -> set[str]:
-    from agentsd.cli.worker.health import seen_workers  # noqa: PLC0415 - loaded with the client
+    from agentsd.store import workers  # noqa: PLC0415 - loaded with the client
+    from agentsd.supervisor.takeover import is_dead  # noqa: PLC0415 - loaded with the client
 
-    return {row.worker_id for row, health in seen_workers(client) if health == "dead"}
+    return {row.worker_id for row in workers.list_workers(client.db) if is_dead(row)}
 
 
 def _reason(job: AsyncJob, dead: Collection[str]) -> str:
