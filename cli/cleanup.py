@@ -20,8 +20,8 @@ from agentsd.model import JSON
 def command(dry_run: bool) -> ExitCode:
     """Remove what nothing needs any more: sandboxes of finished plans, logs of deleted jobs, remains of killed processes.
 
-    Among those are the control groups of workers that were killed. Work in a sandbox that was not captured is captured first. What is in use, and what no record describes, is named
-    and left alone.
+    Among those are the control groups of workers that were killed. Work in a sandbox that was not captured is captured
+    first. What is in use, and what no record describes, is named and left alone.
     """
     from agentsd.cli.checks.containment import abandoned_groups  # noqa: PLC0415 - loaded with the store
     from agentsd.cli.checks.storage import plan_facts, stray_logs  # noqa: PLC0415
