@@ -9,7 +9,7 @@ from typing import Any
 
 from agentsd.errors import ConflictError, InvalidInputError, NotFoundError
 from agentsd.faults import reach
-from agentsd.model import JSON, PAYLOAD_VERSION, AsyncJob, AsyncJobStatus, Phase, Reason
+from agentsd.model import JSON, PAYLOAD_VERSION, PLAN_PHASES, AsyncJob, AsyncJobStatus, Phase, Reason
 from agentsd.store import events, plans
 from agentsd.store.database import Database
 from agentsd.store.ids import new_id, resolve_id
@@ -177,7 +177,7 @@ def insert_retry(tx: Transaction, job: AsyncJob) -> AsyncJob:
     """Queue a new attempt at a job that has ended, because a person asks. Raises ConflictError."""
     if not job.status.is_terminal:
         raise ConflictError(f"Job {job.job_id} is {job.status}: only a job that has ended can be retried.")
-    if job.phase in set(Phase):
+    if job.phase in PLAN_PHASES:
         active = active_job(tx, job.plan_id)
         if active is not None:
             raise ConflictError(

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from agentsd.errors import ConflictError, NotFoundError
 from agentsd.model import (
+    PLAN_PHASES,
     PLAN_STATES_BEFORE,
     AsyncJobStatus,
     Phase,
@@ -27,9 +28,6 @@ WHERE plan_id = ? AND phase = 'execute' AND status = 'succeeded' LIMIT 1"""
 
 _ACTIVE = f"""SELECT job_id FROM async_jobs
 WHERE plan_id = ? AND phase IN ('execute', 'apply') AND status IN {ACTIVE} LIMIT 1"""
-
-
-_PHASES = frozenset(Phase)
 
 
 def _plan(row: tuple[object, ...]) -> PlanRow:
@@ -97,7 +95,7 @@ def resume_phase(tx: Transaction, plan_id: str, phase: str) -> None:
 
 def end_phase(tx: Transaction, plan_id: str, phase: str, status: AsyncJobStatus) -> None:
     """Move a plan on after its job of *phase* ended with *status*; other phases move nothing."""
-    if phase not in _PHASES:
+    if phase not in PLAN_PHASES:
         return
     new = plan_state_after(
         phase,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
 import orjson
 
 from agentsd.errors import BadPayloadError, InvalidInputError
-from agentsd.model import JSON, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
+from agentsd.model import JSON, PLAN_PHASES, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
 from agentsd.store import bulk, events, jobs, plans, steering, workers
 from agentsd.store.database import Database, open_store
 from agentsd.store.paths import StateDir, state_dir
@@ -78,7 +78,7 @@ class Client:
         timeout = more.get("timeout")
         if timeout is not None and timeout <= 0:
             raise InvalidInputError("timeout", expected="seconds above 0", got=timeout)
-        if phase in set(Phase):
+        if phase in PLAN_PHASES:
             if plan_id is None:
                 raise InvalidInputError(f"Phase {phase}", expected="the id of a plan (--plan)", got=None)
             return self._enqueue_plan_once(plan_id, Phase(phase), _plan_data(payload), more)
@@ -97,7 +97,7 @@ class Client:
         Returns what :meth:`enqueue_once` does, for each. Not for ``execute`` and ``apply``: a plan has one active
         job. Raises OneOfManyError, which names the one that is wrong; InvalidInputError and NotFoundError as above.
         """
-        if phase in set(Phase):
+        if phase in PLAN_PHASES:
             raise InvalidInputError(
                 "phase", expected="one of a package: a plan has one active job", got=phase
             )

@@ -28,6 +28,7 @@ from agentsd.supervisor.worker import AsyncWorker
 
 Progress = Callable[[dict[str, Any]], None]
 SHOW_AGAIN = 1.0
+"""Seconds after which the progress is shown again."""
 _NO_PAYLOAD: Mapping[str, JSON] = MappingProxyType({})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from agentsd.errors import BadPayloadError, NotFoundError
-from agentsd.model import AsyncJob, Phase
+from agentsd.model import PLAN_PHASES, AsyncJob
 from agentsd.store import jobs, plans
 from agentsd.store.database import Database
 from agentsd.store.payload import unwrap
@@ -16,8 +16,6 @@ from agentsd.store.settings import Settings
 from agentsd.supervisor.running import RunningJob
 from agentsd.workers.order import Order
 from agentsd.workers.phases import registered
-
-_PHASES = frozenset(Phase)
 
 
 @dataclass(slots=True)
@@ -48,7 +46,7 @@ class OrderBook:
             timeout=job.timeout or self.settings.job_timeout,
             rerun_safe=plan is None or _is_rerun_safe(plan),
             # A plan's steps are what is limited, not the git commands around them.
-            limits={} if job.phase in _PHASES else self.settings.limits,
+            limits={} if job.phase in PLAN_PHASES else self.settings.limits,
         )
 
     def order(self, running: RunningJob) -> Order:
@@ -84,7 +82,7 @@ class OrderBook:
         try:
             row = plans.get(self.db, job.plan_id)
         except NotFoundError as error:
-            if job.phase in _PHASES:
+            if job.phase in PLAN_PHASES:
                 raise BadPayloadError(str(error)) from error
             return None
         latest = jobs.latest_result(self.db, job.plan_id)

@@ -71,9 +71,9 @@ def end_round(worker: Worker, jobs: Iterable[AsyncJob]) -> list[int]:
     Each process is opened by pidfd and looked at again before it is signalled, so that a pid that was
     reused in between is not hit. Finding none is the proof that none is left.
     """
-    me = os.getpid()
     if worker.boot_id != boot_id():
         return []  # what ran before this boot does not run now
+    me = os.getpid()
     in_groups = [pid for group in find_worker_groups(worker.worker_id) for pid in _end_group(group)]
     found: list[int] = []
     for pid in marked(worker.worker_id):
@@ -86,7 +86,7 @@ def end_round(worker: Worker, jobs: Iterable[AsyncJob]) -> list[int]:
     found += [
         pid
         for pid, start in leaders
-        if pid not in found and start_ticks(pid) == start and kill_identified(pid)
+        if pid not in (me, *found) and start_ticks(pid) == start and kill_identified(pid)
     ]
     return list(dict.fromkeys(in_groups + found))
 

@@ -114,9 +114,8 @@ class RunningJob:
         if kind is Kind.PROGRESS:
             self.progress, self.progress_is_new = body.decode(), True
         elif self.last_frame is None:
-            if not _is_whole(
-                kind, value
-            ):  # a handler that makes frames of its own must not end its supervisor
+            # A handler that makes frames of its own must not end its supervisor.
+            if not _is_whole(kind, value):
                 raise BrokenFrameError("a frame that says nothing")
             reach("result.heard")  # the first word is the last: a handler's child may hold the channel
             self.last_frame = (kind, value)

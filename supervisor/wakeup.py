@@ -36,9 +36,8 @@ class WakeupSocket:
     def take(self) -> bool:
         """Forget all pokes, or as many as one turn has time for; returns whether there was one."""
         poked = False
-        for _ in range(
-            A_TURNS_WORTH
-        ):  # who pokes without end must not keep this process from everything else
+        # Who pokes without end must not keep this process from everything else.
+        for _ in range(A_TURNS_WORTH):
             try:
                 self._socket.recv(16)
             except BlockingIOError:

@@ -35,12 +35,12 @@ class Group:
         with contextlib.suppress(FileExistsError):
             path.mkdir()
         self._events = os.open(path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, self._events)
             self._kill = os.open(path / "cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
+            undo.callback(os.close, self._kill)
             self._procs = os.open(path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-        except OSError:
-            os.close(self._events)
-            raise
+            undo.pop_all()
         self._memory = path / "memory.events"
         self.counts_memory = self._memory.exists()
         if self.counts_memory:

@@ -52,14 +52,17 @@ class Leader:
     stack_lead: float = 0.0
     """Seconds before the KILL at which the process is to be asked for its stack; 0: not, or not any more."""
     shield_until: float | None = None
-    killed_by: int = 0
-    """What ended the process, once it is reaped; 0: it ended by itself."""
     exit: dict[str, Any] | None = None
     """What ``wait4`` told, once the process is reaped."""
 
     def __post_init__(self) -> None:
         self.output = OutputWatch(self.order.log_dir, self.order.log_limit)
         self.stages = []
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a signal has ended the process; False before it is reaped."""
+        return self.exit is not None and self.exit["signal"] is not None
 
     def arm(self, go_at: float) -> None:
         """The handler may begin: the timeout runs from *go_at*."""
@@ -133,7 +136,6 @@ class Leader:
         if not pid:
             return False
         code = os.waitstatus_to_exitcode(status)
-        self.killed_by = max(0, -code)
         self.exit = {
             "exit_code": code if code >= 0 else None,
             "signal": signal_name(-code) if code < 0 else None,

@@ -72,10 +72,8 @@ class Link:
             if sent == len(data):
                 self._out.popleft()
             else:
-                self._out[0] = (
-                    memoryview(data)[sent:],
-                    None,
-                )  # no copy: a large payload goes out in many parts
+                # No copy: a large payload goes out in many parts.
+                self._out[0] = (memoryview(data)[sent:], None)
         return True
 
     def _drop_unsent(self) -> None:

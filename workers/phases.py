@@ -35,7 +35,10 @@ def _entry_points(directory: str) -> Iterator[str]:
             try:
                 with open(f"{directory}/{name}/entry_points.txt", encoding="utf-8") as file:  # noqa: PTH123 - a third of the time
                     yield file.read()
-            except OSError:  # most have none; some are files
+            except (
+                OSError,
+                UnicodeDecodeError,
+            ):  # most have none; what others have broken is not ours to read
                 continue
 
 

@@ -87,9 +87,8 @@ def start_ticks(pid: int) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        text = os.read(
-            fd, 400
-        )  # enough for this field; more would not come from the interpreter's own small blocks
+        # Enough for this field; a larger buffer would not come from the interpreter's own small blocks.
+        text = os.read(fd, 400)
     except ProcessLookupError:  # it was reaped between open and read
         return None
     finally:

@@ -191,7 +191,7 @@ class Spawner:
         reach("sweep.begin")
         del self._by_pid[leader.pid]
         group = leader.slot.group
-        if leader.killed_by or (group is not None and group.counts_memory):
+        if leader.was_killed or (group is not None and group.counts_memory):
             self._memory.note(leader)
         self._sweeper.begin(leader)
 

@@ -15,7 +15,7 @@ from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import job_object, parsed, progress_of
 from agentsd.cli.words import ago, fact_style, seconds_between, took
 from agentsd.errors import ExitCode
-from agentsd.model import JSON, AsyncJob, JobEvent, Phase
+from agentsd.model import JSON, PLAN_PHASES, AsyncJob, JobEvent
 from agentsd.store.logs import last_text
 from agentsd.store.units import format_bytes, format_seconds
 
@@ -56,7 +56,7 @@ def describe(job: AsyncJob, events: Iterable[JobEvent], last: list[str]) -> Iter
 def _result(job: AsyncJob) -> Iterable[str]:
     """The result as JSON, as much of it as leaves the rest in sight; of a plan only what it changed."""
     result = parsed(job.result)
-    if job.phase in set(Phase) and isinstance(result, dict) and "files" in result:
+    if job.phase in PLAN_PHASES and isinstance(result, dict) and "files" in result:
         yield f"  changed: {change_words(result)}"  # pyright: ignore[reportUnknownArgumentType]
         return
     lines = json_text(result, indent=True).splitlines()

@@ -9,7 +9,7 @@ from agentsd.cli.plan.results import latest_job, refuse_active
 from agentsd.cli.plan.running import run_here, show_queued
 from agentsd.cli.session import find_plan, session
 from agentsd.errors import ConflictError, ExitCode
-from agentsd.model import AsyncJobStatus, Phase
+from agentsd.model import PLAN_PHASES, AsyncJobStatus, Phase
 
 
 @define("retry", examples="agents plan retry 01JABCDE")
@@ -29,6 +29,6 @@ def command(plan: str) -> ExitCode:
             raise ConflictError(
                 f"The {job.phase} of plan {row.plan_id} succeeded: there is nothing to retry."
             )
-        if client.settings.enabled or job.phase not in set(Phase):
+        if client.settings.enabled or job.phase not in PLAN_PHASES:
             return show_queued(client, client.retry(job.job_id))
         return run_here(client, row.plan_id, Phase(job.phase), retried=job)

@@ -106,6 +106,10 @@ class Phase(StrEnum):
     APPLY = "apply"
 
 
+PLAN_PHASES = frozenset(Phase)
+"""To ask for with a phase's name, which need not be one of these."""
+
+
 class PlanState(StrEnum):
     """Where a plan is in its life."""
 

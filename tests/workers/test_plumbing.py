@@ -189,6 +189,9 @@ def test_phases_come_from_what_is_installed(tmp_path: Path, monkeypatch: pytest.
         "[console_scripts]\nmine = mine:main\n\n[agentsd.phases]  # a comment\n"
         "count = mine.phases:count [extra]\nexecute = mine:hijack\n\n[other]\nx = y:z\n"
     )
+    broken = tmp_path / "broken-1.0.dist-info"
+    broken.mkdir()
+    (broken / "entry_points.txt").write_bytes(b"[agentsd.phases]\nbad = \xff:x\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     found = registered()
 
