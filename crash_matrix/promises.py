@@ -12,7 +12,7 @@ from support.patience import eventually
 from support.processes import descendants, describe, kill, reap_orphans
 
 from agentsd.workers.process import MARKER
-from crash_matrix.points import Actor
+from crash_matrix.points import Actor, Progress
 from crash_matrix.stage import Process, Stage
 
 _STATES = "SELECT job_id, status FROM async_jobs"
@@ -22,18 +22,13 @@ WITHIN = 2.0
 
 def nothing_outlives(stage: Stage) -> None:
     """``kill -9`` of one process: nothing of its jobs is left after two seconds, with no restart."""
-    if (
-        stage.cell.fault not in ("kill", "kill with job")
-        or stage.cell.point.actor is Actor.CLIENT
-        or stage.cell.point.operation == "reap"
-    ):
+    at = stage.cell.point
+    # A job whose process was never the struck one's goes on.
+    if at.actor is Actor.JOB and at.progress is Progress.CLAIMED:
         return
-    roles = ("target",) if stage.cell.point.actor is Actor.JOB else ("target", "near")
+    roles = ("target",) if at.actor is Actor.JOB else ("target", "near")
     known = stage.processes()
     doomed = [each for role in roles if role in stage.jobs for each in known.get(stage.jobs[role], [])]
-    # A job whose process was never the struck one's goes on.
-    if stage.cell.point.actor is Actor.JOB and stage.cell.point.progress == "claimed, handler not begun":
-        return
     eventually(
         lambda: not any(each.lives() for each in doomed), WITHIN, lambda: f"left over: {_living(doomed)}"
     )

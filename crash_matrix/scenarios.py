@@ -37,19 +37,22 @@ def run(stage: Stage) -> Endings:
         stage.open("target")
     stage.arm()
     stage.enqueue("target", stage.cell.kind)
-    stage.strike(worker)
-    promises.nothing_outlives(stage)
-    return _endings(stage, expected.of_target(stage.cell))
+    return _struck(stage, worker)
 
 
 def heartbeat(stage: Stage) -> Endings:
     """A job runs, and its supervisor says that it lives."""
     worker = _two_workers(stage)
     stage.begin("target", stage.cell.kind)
-    stage.processes()
     stage.arm()
+    return _struck(stage, worker)
+
+
+def _struck(stage: Stage, worker: Supervisor) -> Endings:
+    """The fault; nothing outlives a kill."""
     stage.strike(worker)
-    promises.nothing_outlives(stage)
+    if stage.cell.fault in ("kill", "kill with job"):
+        promises.nothing_outlives(stage)
     return _endings(stage, expected.of_target(stage.cell))
 
 
@@ -88,7 +91,6 @@ def cancel(stage: Stage) -> Endings:
     """``agents job cancel`` of a job that runs."""
     worker = _two_workers(stage)
     stage.begin("target", stage.cell.kind)
-    stage.processes()
     stage.arm()
     by_client = stage.cell.point.actor is Actor.CLIENT
     command = stage.command("job", "cancel", stage.jobs["target"], at_fault=by_client)
@@ -113,7 +115,6 @@ def time_out(stage: Stage) -> Endings:
     worker = _two_workers(stage)
     stage.arm()
     stage.begin("target", stage.cell.kind, timeout=0.8)
-    stage.processes()
     stage.strike(worker)
     _ends(stage, "target")
     return _endings(stage, {"timeout"} | (LOST if stage.cell.fault in ("kill", "error") else set()))
@@ -123,7 +124,6 @@ def supervisor_killed(stage: Stage) -> Endings:
     """The supervisor was killed, and its spawner ends the trees."""
     worker = _two_workers(stage)
     stage.begin("target", stage.cell.kind)
-    stage.processes()
     stage.arm()
     worker.kill()
     stage.strike()
@@ -137,7 +137,6 @@ def spawner_killed(stage: Stage) -> Endings:
     """The spawner was killed, and its supervisor ends what it leaves and starts another."""
     worker = _two_workers(stage)
     stage.begin("target", stage.cell.kind)
-    stage.processes()
     stage.arm()
     os.kill(worker.spawner_pid, signal.SIGKILL)
     stage.strike(worker)
@@ -145,12 +144,17 @@ def spawner_killed(stage: Stage) -> Endings:
     return _endings(stage, LOST) | {"near": LOST}
 
 
+def _lone_worker(stage: Stage) -> Supervisor:
+    """The only worker there is, and the target runs in it."""
+    stage.connect()
+    worker = stage.start(1)
+    stage.begin("target", stage.cell.kind)
+    return worker
+
+
 def reap(stage: Stage) -> Endings:
     """A worker and its spawner were killed in one instant, and another worker ends what they leave."""
-    stage.connect()
-    dying = stage.start(1)
-    stage.begin("target", stage.cell.kind)
-    stage.processes()
+    dying = _lone_worker(stage)
     worker = stage.faulty_worker()
     stage.arm()
     dying.kill_with_spawner()
@@ -160,11 +164,7 @@ def reap(stage: Stage) -> Endings:
 
 def succeed(stage: Stage) -> Endings:
     """A worker and its spawner were killed, nobody is there, and the next worker to start ends what they leave."""
-    stage.connect()
-    dying = stage.start(1)
-    stage.begin("target", stage.cell.kind)
-    stage.processes()
-    dying.kill_with_spawner()
+    _lone_worker(stage).kill_with_spawner()
     stage.arm()
     successor = stage.start(2, at_fault=True, ready=False)
     stage.strike(successor)
@@ -173,11 +173,7 @@ def succeed(stage: Stage) -> Endings:
 
 def take_over(stage: Stage) -> Endings:
     """Worker and spawner were killed, no other is there, and a cancel ends what they leave."""
-    stage.connect()
-    dying = stage.start(1)
-    stage.begin("target", stage.cell.kind)
-    stage.processes()
-    dying.kill_with_spawner()
+    _lone_worker(stage).kill_with_spawner()
     stage.arm()
     command = stage.command("job", "cancel", stage.jobs["target"], at_fault=True)
     stage.strike()
@@ -193,7 +189,6 @@ def shut_down(stage: Stage) -> Endings:
     """The worker is told to stop while jobs run."""
     worker = _two_workers(stage)
     stage.begin("target", stage.cell.kind)
-    stage.processes()
     stage.arm()
     worker.process.terminate()
     stage.strike(worker)

@@ -149,6 +149,7 @@ class Stage:
         """Queue a job and return it when its handler has begun and everything that it starts runs."""
         job_id = self.enqueue(role, kind, timeout)
         eventually((self.pids / job_id).exists, 30, f"the {role} job runs")
+        self.processes()
         return self.client.get(job_id)
 
     def open(self, role: str) -> None:
