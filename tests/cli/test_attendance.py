@@ -12,6 +12,8 @@ from support.patience import eventually
 from support.supervisor import Supervisor
 from support.terminal import Terminal
 
+from agentsd.cli.job import attendance
+
 
 @pytest.mark.parametrize(
     ("options", "words"),
@@ -20,8 +22,11 @@ from support.terminal import Terminal
         (("--hold",), "`agents job release {0}` lets it start"),
     ],
 )
-def test_a_job_that_nobody_will_start(agents: Agents, options: tuple[str, ...], words: str) -> None:
-    """It is said once, although the wait goes on."""
+def test_a_job_that_nobody_will_start(
+    agents: Agents, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: str
+) -> None:
+    """It is said once, although the wait, and the looking, go on."""
+    monkeypatch.setattr(attendance, "EVERY", 0.0)
     job = agents("job", "enqueue", "noop", *options).out.strip()
     said = agents("job", "wait", job, "--timeout", "1.5")
 

@@ -16,8 +16,8 @@ from agentsd.cli.shapes import progress_of
 from agentsd.errors import ConfigError, GitError, InvalidInputError, NotFoundError
 from agentsd.model import JSON, AsyncJobStatus
 from agentsd.plans.git import Git
-from agentsd.plans.repository import open_repository
-from agentsd.plans.sandbox import SandboxRequest, planned
+from agentsd.plans.repository import Repository, open_repository
+from agentsd.plans.sandbox import Sandbox, SandboxRequest, planned
 from agentsd.plans.strategies import STRATEGIES
 from agentsd.store.keys import check_value
 
@@ -87,15 +87,19 @@ def test_other_systems_are_told_what_holds_jobs_together(monkeypatch: pytest.Mon
     assert "process groups only" in next(iter(check_containment([], "auto"))).text
 
 
+@pytest.fixture
+def worktree(home: Home, project: Path) -> tuple[Repository, Sandbox]:
+    """A worktree that is to be made for a job of the project."""
+    repository = open_repository(project, home.state.root)
+    request = SandboxRequest(plan_id="P", job_id="J", strategy="worktree")
+    return repository, planned(repository, home.state.root, request, repository.head() or "")
+
+
 def test_a_worktree_is_registered_again_when_a_prune_was_in_between(
-    home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
+    worktree: tuple[Repository, Sandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up to the last try; then git's own words are the error."""
-    repository = open_repository(project, home.state.root)
-    head = repository.head() or ""
-    box = planned(
-        repository, home.state.root, SandboxRequest(plan_id="P", job_id="J", strategy="worktree"), head
-    )
+    repository, box = worktree
     box.path.parent.mkdir(parents=True)
     real, tries = Git.call, list[str]()
 
@@ -115,14 +119,10 @@ def test_a_worktree_is_registered_again_when_a_prune_was_in_between(
 
 
 def test_a_worktree_that_git_never_registers_is_gits_own_error(
-    home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
+    worktree: tuple[Repository, Sandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a few tries, and nothing is left of it."""
-    repository = open_repository(project, home.state.root)
-    head = repository.head() or ""
-    box = planned(
-        repository, home.state.root, SandboxRequest(plan_id="P", job_id="K", strategy="worktree"), head
-    )
+    repository, box = worktree
     real = Git.call
 
     def fail(self: Git, *words: str, **more: object) -> object:

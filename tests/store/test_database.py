@@ -19,7 +19,6 @@ from support.patience import eventually
 from agentsd.errors import StoreBusyError, StoreError, StoreVersionError
 from agentsd.store import advice, database, filesystem, health, jobs
 from agentsd.store.database import Database, open_store
-from agentsd.store.health import refuse_damaged
 from agentsd.store.jobs import NewJob
 from agentsd.store.mutex import WriterMutex
 from agentsd.store.transaction import Actor
@@ -357,13 +356,3 @@ def test_a_look_that_takes_too_long_refuses_nothing(db: Database) -> None:
     health.refuse_damaged(db, limit=-1.0)
 
     assert len(jobs.list_jobs(db, limit=1000)) == 500, "the connection is as it was"
-
-
-def test_a_look_at_the_file_that_takes_too_long_refuses_nobody(db: Database) -> None:
-    """And one that finds something does."""
-    with db.write() as tx:
-        for _ in range(2000):
-            jobs.insert(tx, NewJob(phase="noop"))
-
-    refuse_damaged(db, limit=0.0)
-    refuse_damaged(db)

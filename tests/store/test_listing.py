@@ -31,7 +31,7 @@ def test_ids_of_no_job_are_found(db: Database, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(listing, "PAGE", page)
     there = [jobs.enqueue(db, NewJob(phase="noop")).job_id for _ in range(3)]
 
-    assert ["b", "a"] == list(listing.unknown_jobs(db, ["b", *there, "a"]))
+    assert ["b", "c", "a", "d"] == list(listing.unknown_jobs(db, ["b", "c", "a", *there, "d"]))
     assert [] == list(listing.unknown_jobs(db, []))
 
 

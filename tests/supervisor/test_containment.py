@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from support.supervisor import Supervisor
 
 from agentsd import Client
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
-from agentsd.workers.cgroup import NoGroupError, find_worker_groups, usable_group
+from agentsd.workers.cgroup import NoGroupError, find_worker_groups, remove, usable_group
 from agentsd.workers.leftover_groups import SIGNATURE, is_abandoned, sign
 from agentsd.workers.process import MARKER
 
@@ -57,9 +58,10 @@ try:
     usable_group()
 except NoGroupError:
     has_groups = False
+needs_groups = pytest.mark.skipif(not has_groups, reason="no control group is writable")
 NETS = [
     "subreaper",
-    pytest.param("cgroup", marks=pytest.mark.skipif(not has_groups, reason="no control group is writable")),
+    pytest.param("cgroup", marks=needs_groups),
 ]
 
 
@@ -142,7 +144,7 @@ def test_nothing_is_left_whoever_is_killed(
     assert ended.reason in {Reason.WORKER_LOST, Reason.SIGNALLED}
 
 
-@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+@needs_groups
 def test_groups_come_and_go_with_their_worker(client: Client, home: Home, begin: Begin, start: Start) -> None:
     """A job is in the group of its slot, the worker's group is named by its id, and nothing of them stays."""
     worker = start(containment="cgroup")
@@ -160,7 +162,7 @@ def test_groups_come_and_go_with_their_worker(client: Client, home: Home, begin:
     assert not find_worker_groups(worker_id)
 
 
-@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+@needs_groups
 def test_groups_that_somebody_removes_end_no_job(
     client: Client, begin: Begin, start: Start, den: Path
 ) -> None:
@@ -183,13 +185,18 @@ def test_groups_that_somebody_removes_end_no_job(
     assert worker.spawner_pid == spawner
 
 
-@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+@pytest.fixture
+def pair(start: Start) -> tuple[Supervisor, Supervisor]:
+    """Two workers of one store with a control group each."""
+    return start(containment="cgroup"), start(containment="cgroup")
+
+
+@needs_groups
 def test_the_next_start_removes_the_group_of_a_dead_worker(
-    client: Client, begin: Begin, start: Start
+    begin: Begin, pair: tuple[Supervisor, Supervisor]
 ) -> None:
     """By name: the id of a worker of this store. Another worker's group is left alone."""
-    neighbour = start(containment="cgroup")
-    first = start(containment="cgroup")
+    neighbour, first = pair
     begin("cooperative", {})
     dead = first.row.worker_id
     first.kill_with_spawner()
@@ -198,13 +205,12 @@ def test_the_next_start_removes_the_group_of_a_dead_worker(
     assert find_worker_groups(neighbour.row.worker_id)
 
 
-@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+@needs_groups
 def test_when_everybody_is_killed_a_cleanup_removes_the_group(
-    begin: Begin, start: Start, operator: Operator
+    pair: tuple[Supervisor, Supervisor], operator: Operator
 ) -> None:
     """Diagnostics sees it, a dry run names it, and what lives is left alone."""
-    neighbour = start(containment="cgroup")
-    dying = start(containment="cgroup")
+    neighbour, dying = pair
     neighbour.freeze()  # it buries nobody
     group = find_worker_groups(dying.row.worker_id)[0]
     neighbours = find_worker_groups(neighbour.row.worker_id)[0]
@@ -235,7 +241,7 @@ def test_when_everybody_is_killed_a_cleanup_removes_the_group(
     assert operator.ask("cleanup").data["removed"] == []
 
 
-@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+@needs_groups
 def test_the_next_worker_of_any_store_removes_the_group_of_a_killed_one(home: Home, start: Start) -> None:
     """That store may be gone for ever. What has no signature, or lives, is left alone."""
     dying, other = start(containment="cgroup"), Home()
@@ -255,33 +261,55 @@ def test_the_next_worker_of_any_store_removes_the_group_of_a_killed_one(home: Ho
         other.remove()
 
 
-@pytest.mark.skipif(not has_groups, reason="no control group is writable")
-def test_a_group_is_abandoned_only_when_nothing_of_its_worker_is_left(tmp_path: Path) -> None:
-    """Its supervisor lives; it is dead and something is in the group; something carries its marker; all are gone."""
-    group = usable_group() / f"agents-test-{os.getpid()}"
-    group.mkdir()
-    sleeper = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: f"test-{os.getpid()}"})
-    try:
-        sign(group)
-        living = is_abandoned(group)
-        boot, _, start, namespace = os.getxattr(group, SIGNATURE).decode().split(" ", 3)
-        os.setxattr(group, SIGNATURE, f"{boot} 1 {int(start) + 1} {namespace}".encode())
-        marked = is_abandoned(group)
-        (group / "cgroup.procs").write_text(str(sleeper.pid))
-        populated = is_abandoned(group)
-        sleeper.kill()
-        sleeper.wait()
-        assert not (living or marked or populated)
-        assert is_abandoned(group)
-        os.setxattr(group, SIGNATURE, b"scribble")
-        assert not is_abandoned(group)
+@contextmanager
+def asleep(**environ: str) -> Generator[int]:
+    """A process that has *environ* in its environment; its pid."""
+    with subprocess.Popen(["sleep", "600"], env={**os.environ, **environ}) as process:
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def hidden_group() -> Iterator[Path]:
+    """A group named like a worker's where no worker that another test starts looks for abandoned ones."""
+    nest = usable_group() / f"test-{os.getpid()}"
+    group = nest / f"agents-test-{os.getpid()}"
+    group.mkdir(parents=True)
+    yield group
+    remove(nest)
+
+
+@needs_groups
+def test_a_group_is_abandoned_only_when_nothing_of_its_worker_is_left(hidden_group: Path) -> None:
+    """Each of these alone keeps it: its supervisor, what carries its marker, what is in it, and doubt whose it is."""
+    group = hidden_group
+    assert not is_abandoned(group), "nobody has signed it"
+    sign(group)
+    assert not is_abandoned(group), "its supervisor lives"
+    boot, _, start, namespace = os.getxattr(group, SIGNATURE).decode().split(" ", 3)
+    of_a_dead_one = f"{boot} 1 {int(start) + 1} {namespace}".encode()
+    os.setxattr(group, SIGNATURE, of_a_dead_one)
+    with asleep(**{MARKER: f"test-{os.getpid()}"}):
+        assert not is_abandoned(group), "something carries its marker"
+    with asleep() as pid:
+        (group / "cgroup.procs").write_text(str(pid))
+        assert not is_abandoned(group), "something is in it"
+    if os.getuid() == 0:  # nobody else can give a group away
         os.chown(group, 65534, 65534)
-        assert not is_abandoned(group)
-        sign(tmp_path / "nowhere")  # cannot be signed: no more than that
-    finally:
-        sleeper.kill()
-        sleeper.wait()
-        group.rmdir()
+        assert not is_abandoned(group), "it is another user's"
+        os.chown(group, 0, 0)
+    os.setxattr(group, SIGNATURE, b"scribble")
+    assert not is_abandoned(group), "who has signed it cannot be read"
+    os.setxattr(group, SIGNATURE, of_a_dead_one)
+
+    assert is_abandoned(group)
+
+
+def test_what_cannot_be_signed_is_no_error(tmp_path: Path) -> None:
+    """Its own store's workers and `agents cleanup` remove it all the same."""
+    sign(tmp_path / "nowhere")
 
 
 def test_who_may_make_no_groups_is_told_why() -> None:
@@ -429,7 +457,7 @@ answer = inside
 """
 
 
-@pytest.mark.skipif(not has_groups, reason="no control group is writable")
+@needs_groups
 def test_what_a_job_does_to_its_group_is_not_left_to_the_next(client: Client, start: Start) -> None:
     """One that freezes itself is ended all the same, and the next in its slot runs; groups below go, too."""
     worker = start(containment="cgroup", max_workers=1, cancel_grace="0.2 s")

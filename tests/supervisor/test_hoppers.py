@@ -43,6 +43,16 @@ def test_none_found_is_the_proof_that_none_is_left(tmp_path: Path, pause: float)
         assert is_free(lock), "it hops on"
 
 
+def test_one_that_is_gone_when_it_is_looked_at_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It carried the marker a moment ago, and may have forked since: another round has to look."""
+    owner = worker_row(Identity.current(), worker_id=f"HOPS{os.getpid()}")
+    gone = subprocess.Popen("true")
+    gone.wait()
+    monkeypatch.setattr(remnants, "marked", lambda _worker_id: iter([gone.pid]))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+
+    assert remnants.end_round(owner, []) == [gone.pid]
+
+
 def is_free(lock: Path) -> bool:
     """Whether nobody holds *lock*."""
     with lock.open() as file:

@@ -408,13 +408,16 @@ def test_force_ends_a_job_whose_worker_is_stopped(
 # -- shutdown ---------------------------------------------------------------------------------------
 
 
-def test_the_first_signal_lets_jobs_finish(
-    client: Client, begin: Begin, start: Start, tmp_path: Path
-) -> None:
-    """Nothing is claimed any more; exit code 0 when the last job has ended."""
-    supervisor = start()
+@pytest.fixture
+def gated(begin: Begin, start: Start, tmp_path: Path) -> tuple[Supervisor, AsyncJob, Path]:
+    """A worker, and a job of it that ends as soon as the file is there."""
     gate = tmp_path / "gate"
-    job = begin("gate", {"gate": str(gate)})
+    return start(), begin("gate", {"gate": str(gate)}), gate
+
+
+def test_the_first_signal_lets_jobs_finish(client: Client, gated: tuple[Supervisor, AsyncJob, Path]) -> None:
+    """Nothing is claimed any more; exit code 0 when the last job has ended."""
+    supervisor, job, gate = gated
     supervisor.process.send_signal(signal.SIGTERM)
     eventually(lambda: client.live_workers()[0].state == "draining", 5, "draining")
     waiting = client.enqueue("noop")
@@ -434,12 +437,10 @@ def stop_in_stages(supervisor: Supervisor, stages: int) -> None:
 
 
 def test_a_terminal_that_is_closed_lets_jobs_finish(
-    client: Client, begin: Begin, start: Start, tmp_path: Path
+    client: Client, gated: tuple[Supervisor, AsyncJob, Path]
 ) -> None:
     """Its shell says so and the kernel, too: two hang-ups, of which the second is no "once more"."""
-    supervisor = start()
-    gate = tmp_path / "gate"
-    job = begin("gate", {"gate": str(gate)})
+    supervisor, job, gate = gated
     supervisor.process.send_signal(signal.SIGHUP)
     eventually(lambda: '"event":"stopping"' in supervisor.said, 10, "the first hang-up is taken")
     supervisor.process.send_signal(signal.SIGHUP)

@@ -128,13 +128,22 @@ def answers(process: subprocess.Popen[bytes]) -> bool:
     return process.stdout.readline() == b"there?\n"
 
 
+@pytest.fixture
+def idle(home: Home, client: Client, ledger: Ledger) -> AsyncWorker:
+    """A supervisor that runs nothing, without its loop."""
+    worker = AsyncWorker(home.state, client.settings)
+    worker.db, worker.ledger = client.db, ledger
+    book = OrderBook(client.db, client.settings)
+    worker.fleet = Fleet(book, ledger, worker.timers, worker.selector, silent, client.settings, spawner=None)
+    worker.duties = Duties(worker)
+    return worker
+
+
 def test_who_beats_between_judgement_and_kill_is_not_killed(
-    home: Home, client: Client, ledger: Ledger, its_process: subprocess.Popen[bytes]
+    client: Client, ledger: Ledger, its_process: subprocess.Popen[bytes], idle: AsyncWorker
 ) -> None:
     """Stopped, it is judged; the reaper is stopped, too; it goes on with new processes, then the reaper does."""
-    reaping = AsyncWorker(home.state, client.settings)
-    reaping.db, reaping.ledger = client.db, ledger
-    duties = Duties(reaping)
+    duties = idle.duties
     dead = judged_silent(duties, client)
     ledger.beat_due = True
     commit(ledger)
@@ -147,12 +156,10 @@ def test_who_beats_between_judgement_and_kill_is_not_killed(
 
 
 def test_a_judgement_from_before_a_gap_buries_nobody(
-    home: Home, client: Client, ledger: Ledger, its_process: subprocess.Popen[bytes]
+    client: Client, its_process: subprocess.Popen[bytes], idle: AsyncWorker
 ) -> None:
     """Judged; the machine sleeps; the reaper is the first to wake up, and the other one has had no time to beat."""
-    reaping = AsyncWorker(home.state, client.settings)
-    reaping.db, reaping.ledger = client.db, ledger
-    duties = Duties(reaping)
+    duties = idle.duties
     dead = judged_silent(duties, client)
     duties.reaper.forget()
     duties.reaper.observe([row(client)])
@@ -160,17 +167,6 @@ def test_a_judgement_from_before_a_gap_buries_nobody(
 
     assert answers(its_process)
     assert row(client).ended_at is None
-
-
-@pytest.fixture
-def idle(home: Home, client: Client, ledger: Ledger) -> AsyncWorker:
-    """A supervisor that runs nothing, without its loop."""
-    worker = AsyncWorker(home.state, client.settings)
-    worker.db, worker.ledger = client.db, ledger
-    book = OrderBook(client.db, client.settings)
-    worker.fleet = Fleet(book, ledger, worker.timers, worker.selector, silent, client.settings, spawner=None)
-    worker.duties = Duties(worker)
-    return worker
 
 
 def test_who_was_declared_lost_gives_up(idle: AsyncWorker) -> None:
