@@ -202,6 +202,25 @@ def test_every_end_has_the_reason_of_a_real_one(error: BaseException, reason: Re
     assert ended.error
 
 
+def test_a_type_error_of_the_handler_is_in_its_own_words() -> None:
+    """It is no word about the result, which has to be JSON, too."""
+
+    def raises(_job: JobContext) -> None:
+        raise TypeError("a number is no folder")
+
+    def reports(job: JobContext) -> None:
+        job.progress(object())
+
+    def returns(_job: JobContext) -> JSON:
+        return object()
+
+    assert [
+        "TypeError: a number is no folder",
+        "TypeError: Type is not JSON serializable: object",
+        "TypeError: the result is not JSON: Type is not JSON serializable: object",
+    ] == [run_inline(handler).error for handler in (raises, reports, returns)]
+
+
 def test_ctrl_c_in_a_handler_ends_the_test() -> None:
     """It is the person at the keyboard who pressed it."""
 

@@ -122,15 +122,18 @@ def _attempt(
         with token.raising():
             token.raise_if_set()
             result = handler(job)
-        return (Kind.RESULT, {"result": orjson.loads(orjson.dumps(result)), "token": token.reason}), 0
     except JobCancelled as cancelled:
-        return (Kind.CANCELLED, {"reason": str(cancelled), "result": kept_result(cancelled)}), 1
+        kind, message, code = Kind.CANCELLED, {"reason": str(cancelled), "result": kept_result(cancelled)}, 1
     except SystemExit as wish:
         return None, wish.code & 0xFF if isinstance(wish.code, int) else int(wish.code is not None)
-    except orjson.JSONEncodeError as error:
-        return (Kind.ERROR, describe(TypeError(f"the result is not JSON: {error}"))), 1
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is a verdict
-        return (Kind.ERROR, describe(error)), 1
+        kind, message, code = Kind.ERROR, describe(error), 1
+    else:
+        kind, message, code = Kind.RESULT, {"result": result, "token": token.reason}, 0
+    try:
+        return (kind, orjson.loads(orjson.dumps(message))), code
+    except TypeError as error:
+        return (Kind.ERROR, describe(TypeError(f"the result is not JSON: {error}"))), 1
 
 
 def _row(phase: str, payload: JSON) -> AsyncJob:
