@@ -1,4 +1,4 @@
-"""A supervisor that notes how long each turn of its loop takes: ``python -m limits.watched FILE [--max-workers N] [--drain]``.
+"""A supervisor that notes how long each turn of its loop takes: ``python -m limits.watched FILE``.
 
 A turn is what it does between two waits: while it lasts, nobody is cancelled and no deadline of the supervisor is met.
 """
@@ -48,9 +48,8 @@ def main() -> None:
     """Work as ``agents worker start`` does, then write what was noted."""
     parser = argparse.ArgumentParser(prog="python -m limits.watched", description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--drain", action="store_true")
     chosen = parser.parse_args()
-    worker = AsyncWorker(state_dir(), load_settings(), drain=chosen.drain)
+    worker = AsyncWorker(state_dir(), load_settings())
     watch = worker.selector = _Stopwatch()
     code = worker.run()
     turns = sorted(watch.turns)
