@@ -77,10 +77,8 @@ class Tree:
             code, output = ended.returncode, ended.stdout + ended.stderr
         except subprocess.TimeoutExpired:
             code, output = 1, f"did not end within {LONGEST:g} s"
-        if code not in (
-            0,
-            1,
-        ):  # 2 interrupted or no such cells, 3 internal error, 4 usage, 5 nothing collected
+        # 2 interrupted or no such cells, 3 internal error, 4 usage, 5 nothing collected
+        if code not in (0, 1):
             raise RuntimeError(f"{check} could not be run (exit {code}):\n{output}")
         return Outcome(check, red=code == 1, seconds=time.monotonic() - started, output=output)
 
