@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 
 from support.judge import files_in, private_files
@@ -146,7 +145,7 @@ def apply(stage: Stage) -> dict[str, set[str]]:
     if job.reason != "completed":
         stage.told.append(project.apply_again())
     project.is_applied()
-    json.loads(stage.must("plan", "revert", project.plan_id, "--format", "json"))
+    stage.must("plan", "revert", project.plan_id)
     project.is_untouched()
     stage.told.append("reverted, the project was as before")
     project.must("apply")

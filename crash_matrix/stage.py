@@ -176,12 +176,11 @@ class Stage:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def must(self, *words: str, codes: tuple[int, ...] = (0,)) -> str:
-        """Run a command that has to end with one of *codes*; returns its stdout."""
+    def must(self, *words: str) -> None:
+        """Run a command that has to end with 0."""
         command = self.command(*words)
         out, err = command.communicate(timeout=60 * PATIENCE)
-        assert command.returncode in codes, f"agents {' '.join(words)}: exit {command.returncode}\n{out}{err}"
-        return out
+        assert command.returncode == 0, f"agents {' '.join(words)}: exit {command.returncode}\n{out}{err}"
 
     # -- the fault ----------------------------------------------------------------------------------
 
