@@ -17,6 +17,7 @@ from support.supervisor import Supervisor
 from agentsd import Client
 from agentsd.errors import AgentsError
 from agentsd.model import AsyncJob, AsyncJobStatus
+from agentsd.workers.process import start_ticks
 
 TTL = 10.0
 """Seconds of silence after which a supervisor is lost; some stops are longer."""
@@ -58,7 +59,7 @@ class Chaos:
 
     def _signal_job(self, number: signal.Signals) -> None:
         job = self._running()
-        if job and job.pid and job.pid_start == _start_of(job.pid):
+        if job and job.pid and job.pid_start == start_ticks(job.pid):
             os.kill(job.pid, number)
 
     def kill_the_victims_spawner(self) -> None:
@@ -130,9 +131,3 @@ BLOWS: tuple[Callable[[Chaos], None], ...] = (
     Chaos.kill_the_victim_with_its_spawner,
     Chaos.kill_two_or_three_at_once,
 )  # fmt: skip
-
-
-def _start_of(pid: int) -> int | None:
-    from agentsd.workers.process import start_ticks  # noqa: PLC0415 - the identity that the row stores
-
-    return start_ticks(pid)
