@@ -310,7 +310,9 @@ def test_a_worker_that_takes_too_long_is_ended_with_its_jobs(
         job = client.enqueue("sleep", payload={"seconds": 600})
         with pytest.raises(WaitTimeoutError, match="did not end within 2 s"):
             run_queued(client, timeout=2)
-        assert client.get(job.job_id).status is not AsyncJobStatus.SUCCEEDED
+        left = client.get(job.job_id).status
+        assert left is not AsyncJobStatus.SUCCEEDED
+        assert left is not AsyncJobStatus.RUNNING or not patience, "with time for it, the end is written"
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -249,6 +249,21 @@ def test_who_makes_something_waits_for_who_judges(tmp_path: Path, monkeypatch: p
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_while_somebody_makes_something_age_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is new may be made and not locked yet: its maker may be stopped just there."""
+    for name in ("new", "old"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / "old", (0, 0))
+    monkeypatch.setattr("agentsd.plans.claims._WAIT_SECONDS", 0)
+    maker = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(maker, fcntl.LOCK_SH)
+    meanwhile = claims.abandoned(tmp_path, "*")
+    os.close(maker)
+
+    assert [path.name for path in meanwhile] == ["old"]
+    assert [path.name for path in claims.abandoned(tmp_path, "*")] == ["new", "old"]
+
+
 def test_what_its_owner_removes_meanwhile_is_not_nobodys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
