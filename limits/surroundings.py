@@ -15,6 +15,7 @@ from support.home import Home
 from support.supervisor import Supervisor
 
 from agentsd import __version__
+from evidence.circumstances import commit
 
 
 def plain_environment() -> dict[str, str]:
@@ -51,6 +52,7 @@ def facts() -> dict[str, str]:
     """When and where this is measured."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit(),
         "agentsd": __version__,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
