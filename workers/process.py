@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +20,13 @@ LINUX = sys.platform == "linux"
 MARKER = "AGENTS_WORKER_ID"
 """The environment variable that every descendant of a spawner carries from its first instruction on."""
 
-_LISTINGS = 50  # of all processes, at most, in one look for those with a marker
-_LOOKS, _LOOK_AGAIN = 10, 0.001  # how often, and after how many seconds, an empty environment is read again
+_PATIENCE = 0.25
+"""Seconds at most for one look at who carries a marker: on a loaded machine an exec may take a while."""
+_LOOK_AGAIN = 0.001
+_LONGEST_ENVIRONMENT = 6 << 20  # bytes: three quarters of the largest stack, see execve(2)
 _PF_KTHREAD = 0x00200000  # linux/sched.h
-_STATE, _PARENT, _FLAGS, _START = (
-    0,
-    1,
-    6,
-    19,
-)  # fields of /proc/PID/stat behind the command's name, see proc(5)
+# Fields of /proc/PID/stat behind the command's name, see proc(5).
+_STATE, _PARENT, _FLAGS, _START, _ENV_END = 0, 1, 6, 19, 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +218,16 @@ def marked(worker_id: str) -> Iterator[int]:
     since the last listing is looked at, too, the newest first, until there is nobody new. So finding none proves that
     there is none, but on a machine that starts processes faster than they can be read.
     """
-    seen, looks = set[str](), Counter[str]()
-    for _ in range(_LISTINGS):
-        new = [name for name in os.listdir("/proc") if name.isdigit() and name not in seen]
-        if not new:
-            return
+    seen, until = set[str](), time.monotonic() + _PATIENCE
+    while new := [name for name in os.listdir("/proc") if name.isdigit() and name not in seen]:
         for name in reversed(new):
-            looks[name] += 1
             found = _carries(int(name), worker_id)
+            if found is not None:
+                seen.add(name)
             if found:
                 yield int(name)
-            if found is not None or looks[name] == _LOOKS:
-                seen.add(name)
+        if time.monotonic() >= until:
+            return
         if not seen.issuperset(new):
             time.sleep(_LOOK_AGAIN)  # for the end of an exec, of which no event tells
 
@@ -249,28 +244,40 @@ def _carries(pid: int, worker_id: str) -> bool | None:
 
 def is_marked(pid: int, worker_id: str) -> bool:
     """Whether *pid* carries the marker of that supervisor. Raises OSError where that cannot be read."""
-    for _ in range(_LOOKS):
-        found = _look_for_mark(pid, worker_id)
-        if found is not None:
-            return found
+    until = time.monotonic() + _PATIENCE
+    while (found := _look_for_mark(pid, worker_id)) is None and time.monotonic() < until:
         time.sleep(_LOOK_AGAIN)  # see above
-    return False
+    return bool(found)
 
 
 def _look_for_mark(pid: int, worker_id: str) -> bool | None:
     """Whether *pid* carries the marker; None in the middle of an exec.
 
     There the environment reads as empty, because the kernel has taken the old one away and not yet put up the new
-    one: a process that is just becoming a tool would be overlooked. So an empty one has to be read again, unless it
-    is that of a zombie or a kernel thread, which have none.
+    one: a process that is just becoming a tool would be overlooked. An empty one is believed if it has had one and
+    the same place before and after the look: that is another one in every program.
     """
-    wanted = f"{MARKER}={worker_id}".encode()
-    environment = Path(f"/proc/{pid}/environ").read_bytes()
-    if environment or _has_no_memory(pid):
-        return wanted in environment.split(b"\0")
-    return None
+    environment = _environment(pid)
+    if not environment:
+        place = _place_of_environment(pid)
+        environment = _environment(pid)
+        if not environment and (place == "0" or place != _place_of_environment(pid)):
+            return None
+    return f"{MARKER}={worker_id}".encode() in environment.split(b"\0")
 
 
-def _has_no_memory(pid: int) -> bool:
+def _environment(pid: int) -> bytes:
+    """In one read: between two of them an exec cuts it short."""
+    with Path(f"/proc/{pid}/environ").open("rb", buffering=0) as file:
+        return file.read(_LONGEST_ENVIRONMENT) or b""
+
+
+def _place_of_environment(pid: int) -> str:
+    """Where the environment ends in memory: "0" in the middle of an exec, empty if there is none and will be none.
+
+    Zombies and kernel threads have none.
+    """
     fields = _stat(pid)
-    return fields is None or fields[_STATE] == "Z" or bool(int(fields[_FLAGS]) & _PF_KTHREAD)
+    if fields is None or fields[_STATE] == "Z" or int(fields[_FLAGS]) & _PF_KTHREAD:
+        return ""
+    return fields[_ENV_END]
