@@ -160,14 +160,16 @@ class Duties:
         The time is taken before the rows are read: whoever is stopped in between does not take old rows for
         new ones. Who could not look or write itself for a while learns nothing from the silence of others.
         """
-        now, patience = time.monotonic(), self._worker.settings.job_ttl / 2
+        now, patience, in_the_way = time.monotonic(), self._worker.settings.job_ttl / 2, ""
         others = workers.list_workers(self._worker.db)
         if now - self._looked_at > patience:
             self.reaper.forget()
         elif now - self._worker.ledger.beaten_at > patience:
-            self.reaper.forget(all_but=self._in_the_way(others))
+            in_the_way = self._in_the_way(others)
+            self.reaper.forget(all_but=in_the_way)
         self._looked_at = now
-        for dead in self.reaper.observe(others, now, wrote=self._worker.ledger.beaten_at):
+        wrote = self._worker.ledger.beaten_at
+        for dead in self.reaper.observe(others, now, wrote=wrote, in_the_way=in_the_way):
             if dead.worker.worker_id not in self._burying:
                 left = jobs_of(self._worker.db, dead.worker.worker_id)
                 self._burying.add(dead.worker.worker_id)
@@ -227,8 +229,10 @@ class Duties:
 
         Judged, then the machine sleeps in the middle of the burial: who wakes up beside this process is judged anew.
         """
-        if dead.gone or not self.reaper.stands_by(dead):
-            return dead.gone
+        if dead.gone:
+            return True
+        if not self.reaper.stands_by(dead):
+            return False
         try:
             row = workers.get(self._worker.db, dead.worker.worker_id)
         except Exception as error:  # noqa: BLE001 - what is not known kills nobody: judged anew at the next poll

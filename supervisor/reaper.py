@@ -49,7 +49,6 @@ class Reaper:
         self._own_id = own_id
         self.ttl = ttl
         self._seen: dict[str, tuple[int, float]] = {}
-        self._in_the_way = ""
 
     def forget(self, *, all_but: str = "") -> None:
         """This process was not awake, or could not write either: what it has observed proves nothing.
@@ -57,24 +56,27 @@ class Reaper:
         *all_but* is the supervisor that is known to be why; empty if there is none.
         """
         self._seen = {worker_id: seen for worker_id, seen in self._seen.items() if worker_id == all_but}
-        self._in_the_way = all_but
 
     def observe(
-        self, others: Iterable[Worker], now: float | None = None, *, wrote: float | None = None
+        self,
+        others: Iterable[Worker],
+        now: float | None = None,
+        *,
+        wrote: float | None = None,
+        in_the_way: str = "",
     ) -> list[Dead]:
         """Look at the live rows of all supervisors; returns those that are dead.
 
         *wrote* is when this process itself wrote last, *now* unless said. What came later is nobody's silence:
         perhaps nobody can write. Stopped for half of a TTL and continued just when the disk is full, a healthy
-        supervisor would be dead soon after. The one who is in the way of all writing has no such excuse.
+        supervisor would be dead soon after. The one who is *in_the_way* of all writing has no such excuse.
         """
         moment = time.monotonic() if now is None else now
         rows = [worker for worker in others if worker.worker_id != self._own_id]
         self._seen = {row.worker_id: self._observation(row, moment) for row in rows}
         until = moment if wrote is None else wrote
-        dead = [self._judge(row, moment if row.worker_id == self._in_the_way else until) for row in rows]
-        self._in_the_way = ""
-        return [each for each in dead if each]
+        judged = [self._judge(row, moment if row.worker_id == in_the_way else until) for row in rows]
+        return [dead for dead in judged if dead]
 
     def _observation(self, row: Worker, now: float) -> tuple[int, float]:
         beat, since = self._seen.get(row.worker_id, (row.beat, now))
@@ -92,7 +94,7 @@ class Reaper:
 
     def stands_by(self, dead: Dead) -> bool:
         """Whether the observation that *dead* rests on still holds: what was forgotten since then buries nobody."""
-        return dead.gone or self._seen.get(dead.worker.worker_id) == (dead.worker.beat, dead.since)
+        return self._seen.get(dead.worker.worker_id) == (dead.worker.beat, dead.since)
 
 
 def bury(

@@ -198,7 +198,8 @@ def test_who_is_in_the_way_of_all_writing_is_silent_meanwhile_too() -> None:
     reaper.observe(others, now=0, wrote=0)
     reaper.forget(all_but="OTHER")
 
-    assert ["OTHER"] == [dead.worker.worker_id for dead in reaper.observe(others, now=10, wrote=0)]
+    dead = reaper.observe(others, now=10, wrote=0, in_the_way="OTHER")
+    assert ["OTHER"] == [each.worker.worker_id for each in dead]
     assert [] == reaper.observe(others, now=11, wrote=0)
 
 
