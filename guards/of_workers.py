@@ -34,7 +34,7 @@ WORKERS = (
     Guard(
         "marker", "remnants of both killed at once are not found",
         "workers/process.py",
-        'return wanted in environment.split(b"\\0")',
+        'return f"{MARKER}={worker_id}".encode() in environment.split(b"\\0")',
         "return False",
         (f"{PLUMBING}::test_marked_processes_are_found_by_their_environment", MACHINE,
          f"{MATRIX}reap.swept = delay (daemon)"),
