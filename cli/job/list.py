@@ -24,7 +24,7 @@ SHOWN = 50
 """Jobs in a table unless ``--limit`` says otherwise."""
 GIVE = (("REASON", 17), "JOB", "PHASE", "REASON")
 """What is shortened first is the id of the job that another one waits for."""
-HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "AGE", "TOOK")
+HEADINGS = ("JOB", "PHASE", "STATUS", "REASON", "PRIO", "AGE", "TOOK")
 
 
 @define(
@@ -129,11 +129,18 @@ def _counts(client: Client) -> str:
 
 def _lines(client: Client, jobs: list[AsyncJob]) -> Iterable[str]:
     gone = _dead_workers(client) if any(job.status is AsyncJobStatus.RUNNING for job in jobs) else ()
+    # A queue that nobody has steered has no column of zeros.
+    steered = any(job.priority for job in jobs)
+    headings = [name for name in HEADINGS if steered or name != "PRIO"]
     rows = [
-        (job.job_id, job.phase, job.status, _reason(job, gone), ago(job.created_at), took(job))
+        (
+            *(job.job_id, job.phase, job.status, _reason(job, gone)),
+            *([str(job.priority)] if steered else []),
+            *(ago(job.created_at), took(job)),
+        )
         for job in jobs
     ]
-    return table(HEADINGS, rows, right=("AGE", "TOOK"), give=GIVE, style=state_style)
+    return table(headings, rows, right=("PRIO", "AGE", "TOOK"), give=GIVE, style=state_style)
 
 
 def _dead_workers(client: Client) -> set[str]:

@@ -93,6 +93,28 @@ def test_a_higher_priority_starts_first(agents: Agents, home: Home) -> None:
     assert started[second] < started[first]
 
 
+def test_a_list_has_priorities_where_there_are_some(agents: Agents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest of all still fits a terminal of 80 columns, which names each job; programs always get them."""
+    first = enqueue(agents, "noop")
+    after = enqueue(agents, "noop", "--after", first)
+    assert "PRIO" not in agents("job", "list").out
+    assert [job["priority"] for job in agents.ask("job", "list")["jobs"]] == [0, 0]
+    agents("job", "set-priority", "--", str(-(2**31)), after)
+
+    heading, *rows = agents("job", "list").out.splitlines()
+    place = heading.index("PRIO") + len("PRIO")
+    assert [row[:place].split()[-1] for row in rows] == [str(-(2**31)), "0"]
+    assert [job["priority"] for job in agents.ask("job", "list")["jobs"]] == [-(2**31), 0]
+    items = agents("job", "list", "--format", "jsonl").out.splitlines()
+    assert [orjson.loads(line)["priority"] for line in items] == [-(2**31), 0]
+    assert "PRIO" not in agents("job", "list", "--status", "running").out
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = agents("job", "list").out.splitlines()
+    assert "PRIO" in narrow[0]
+    assert max(map(len, narrow)) <= 80
+    assert [row.split()[0].removeprefix("…")[-8:] for row in narrow[1:]] == [after[-8:], first[-8:]]
+
+
 def test_a_priority_below_zero_is_no_option(agents: Agents) -> None:
     """With two dashes before it or without; what is an option of no command is still refused."""
     job = enqueue(agents, "noop")
