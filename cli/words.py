@@ -65,8 +65,13 @@ def took(job: AsyncJob) -> str:
     return format_seconds(seconds_between(job.started_at, job.finished_at))
 
 
-def why(job: AsyncJob) -> str:
-    """Why a job ended, why it waits although slots may be free, or that it is to end."""
+def why(job: AsyncJob, *, abandoned: bool = False) -> str:
+    """Why a job ended, why it waits although slots may be free, or that it is to end.
+
+    *abandoned*: nobody runs it any more, although its row says so (see ``cli.worker.health``).
+    """
+    if abandoned:
+        return "worker is dead"
     if job.status is AsyncJobStatus.RUNNING and job.cancel_requested_at is not None:
         return "being cancelled"
     if job.reason is None and job.held_at is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from agentsd.cli.worker.health import abandoned
 from agentsd.model import AsyncJob, AsyncJobStatus
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ def unattended(client: Client, job: AsyncJob) -> str:
     """Why *job* will not end as things are, and what to do, in a sentence; empty if it may."""
     if job.status.is_terminal:
         return ""
-    alive = {worker.worker_id for worker in client.live_workers()}
     if job.status is AsyncJobStatus.RUNNING:
-        if job.worker_id in alive:
+        if not abandoned(client, [job]):
             return ""
         return (
             f"The worker of job {job.job_id} is gone. The next worker to start ends the job; "
@@ -30,7 +30,9 @@ def unattended(client: Client, job: AsyncJob) -> str:
         )
     if job.held_at is not None:
         return f"Job {job.job_id} is held. `agents job release {job.job_id}` lets it start."
-    return "" if alive else f"No worker is running, so job {job.job_id} waits. Start one: agents worker start"
+    if client.live_workers():
+        return ""
+    return f"No worker is running, so job {job.job_id} waits. Start one: agents worker start"
 
 
 class Attendance:

@@ -15,6 +15,7 @@ from agentsd.cli.progress import steps_of
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import progress_of
 from agentsd.cli.words import ago, count, seconds_between, took
+from agentsd.cli.worker.health import abandoned
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, AsyncJobStatus, JobEvent, Reason
 from agentsd.store.logs import last_text
@@ -90,19 +91,20 @@ def explain(client: Client, job: AsyncJob, tree: Iterable[Member] = ()) -> Itera
 
 
 def _running(client: Client, job: AsyncJob, tree: Iterable[Member]) -> Iterable[str]:
-    alive = [worker for worker in client.live_workers() if worker.worker_id == job.worker_id]
+    gone = bool(abandoned(client, [job]))
     yield f"It has been running for {took(job)} in process {job.pid} of worker {job.worker_id}."
-    if not alive:
+    if gone:
         yield "That worker is gone. The next worker to start ends what is left of the job; `agents job cancel` does it now."
     if job.cancel_requested_at:
         why = f" ({job.cancel_reason})" if job.cancel_reason else ""
-        yield f"{job.cancel_requested_by} asked to cancel it {ago(job.cancel_requested_at)} ago{why}.{_until_kill(client, job) if alive else ''}"
+        yield f"{job.cancel_requested_by} asked to cancel it {ago(job.cancel_requested_at)} ago{why}.{'' if gone else _until_kill(client, job)}"
     if stuck := unkillable(client, job):
         yield f"It cannot end: {stuck}"
-    elif alive and is_over(client, job):
+    elif not gone and is_over(client, job):
         yield "Its process has ended, and its worker has yet to write how: it is stopped, or the store cannot be written."
-    for worker in alive:
-        yield from paused(client, worker)
+    for worker in client.live_workers():
+        if worker.worker_id == job.worker_id:
+            yield from paused(client, worker)
     yield from left_behind(job)
     yield from what_is_left(tree) if job.cancel_requested_at else what_a_cancel_hits(tree)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +13,7 @@ from agentsd.cli.session import find_plan, find_worker, session
 from agentsd.cli.shapes import job_item
 from agentsd.cli.watch import draw_again, watch_option
 from agentsd.cli.words import ago, state_style, took, why
+from agentsd.cli.worker.health import abandoned
 from agentsd.errors import ExitCode
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus
 
@@ -128,30 +129,16 @@ def _counts(client: Client) -> str:
 
 
 def _lines(client: Client, jobs: list[AsyncJob]) -> Iterable[str]:
-    gone = _dead_workers(client) if any(job.status is AsyncJobStatus.RUNNING for job in jobs) else ()
+    left = abandoned(client, jobs)
     # A queue that nobody has steered has no column of zeros.
     steered = any(job.priority for job in jobs)
     headings = [name for name in HEADINGS if steered or name != "PRIO"]
     rows = [
         (
-            *(job.job_id, job.phase, job.status, _reason(job, gone)),
+            *(job.job_id, job.phase, job.status, why(job, abandoned=job.job_id in left)),
             *([str(job.priority)] if steered else []),
             *(ago(job.created_at), took(job)),
         )
         for job in jobs
     ]
     return table(headings, rows, right=("PRIO", "AGE", "TOOK"), give=GIVE, style=state_style)
-
-
-def _dead_workers(client: Client) -> set[str]:
-    from agentsd.store import workers  # noqa: PLC0415 - loaded with the client
-    from agentsd.supervisor.takeover import is_dead  # noqa: PLC0415 - loaded with the client
-
-    return {row.worker_id for row in workers.list_workers(client.db) if is_dead(row)}
-
-
-def _reason(job: AsyncJob, dead: Collection[str]) -> str:
-    """Why it ended or waits; that nobody runs it any more, although its row says so."""
-    if job.status is AsyncJobStatus.RUNNING and job.worker_id in dead:
-        return "worker is dead"
-    return why(job)

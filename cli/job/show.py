@@ -13,7 +13,8 @@ from agentsd.cli.plan.results import change_words
 from agentsd.cli.progress import step_lines, steps_of
 from agentsd.cli.session import find_job, session
 from agentsd.cli.shapes import job_object, parsed, progress_of
-from agentsd.cli.words import ago, fact_style, seconds_between, took
+from agentsd.cli.words import ago, fact_style, seconds_between, took, why
+from agentsd.cli.worker.health import abandoned
 from agentsd.errors import ExitCode
 from agentsd.model import JSON, PLAN_PHASES, AsyncJob, JobEvent
 from agentsd.store.logs import last_text
@@ -35,12 +36,13 @@ def command(job: str) -> ExitCode:
         found = client.get(find_job(client, job))
         events = client.events(found.job_id)
         last = last_text(client.state.job_logs(found.job_id), LAST_LINES)
-    return current_output().result(job_object(found, events), lambda: describe(found, events, last))
+        reason = why(found, abandoned=bool(abandoned(client, [found])))
+    return current_output().result(job_object(found, events), lambda: describe(found, reason, events, last))
 
 
-def describe(job: AsyncJob, events: Iterable[JobEvent], last: list[str]) -> Iterable[str]:
-    """Lines about one job."""
-    yield from pairs(_facts(job), style=fact_style)
+def describe(job: AsyncJob, reason: str, events: Iterable[JobEvent], last: list[str]) -> Iterable[str]:
+    """Lines about one job. *reason*: why it is in its state."""
+    yield from pairs(_facts(job, reason), style=fact_style)
     steps = step_lines(progress_of(job))
     if steps:
         yield from ("", paint("Steps", "bold"), *steps)
@@ -65,9 +67,9 @@ def _result(job: AsyncJob) -> Iterable[str]:
         yield f"… {len(lines) - RESULT_LINES} more lines: agents job show {job.job_id} --format json"
 
 
-def _facts(job: AsyncJob) -> Iterable[tuple[str, str]]:
+def _facts(job: AsyncJob, reason: str) -> Iterable[tuple[str, str]]:
     yield "job", job.job_id
-    yield "status", job.status + (f" ({job.reason})" if job.reason else "")
+    yield "status", job.status + (f" ({reason})" if reason else "")
     yield "error", job.error or ""
     yield "phase", job.phase
     yield "plan", job.plan_id if job.plan_id != job.job_id else ""

@@ -13,7 +13,8 @@ from agentsd.cli.plan.source import source_state, source_words
 from agentsd.cli.progress import step_lines
 from agentsd.cli.session import find_plan, session
 from agentsd.cli.shapes import plan_item, progress_of, shown_job
-from agentsd.cli.words import STATE_STYLES, took
+from agentsd.cli.words import STATE_STYLES, took, why
+from agentsd.cli.worker.health import abandoned
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, PlanRow, PlanState
 
@@ -41,17 +42,18 @@ def command(plan: str) -> ExitCode:
         row = plans.get(client.db, find_plan(client, plan))
         job = next(iter(client.list(plan_id=row.plan_id, limit=1)), None)
         shown = shown_job(client, job) if job else None
+        left = bool(job and abandoned(client, [job]))
     data = {**plan_item(row), "source": source_state(row), "job": shown}
-    return current_output().result(data, lambda: _lines(row, job))
+    return current_output().result(data, lambda: _lines(row, job, left))
 
 
-def _lines(plan: PlanRow, job: AsyncJob | None) -> Iterable[str]:
+def _lines(plan: PlanRow, job: AsyncJob | None, left: bool) -> Iterable[str]:
     yield f"{printable(plan.name)} {plan.plan_id} is {paint(plan.state, STATE_STYLES.get(plan.state, ''))}"
     if job is not None:
         reason = f" ({job.reason})" if job.reason else ""
         ran = f" {'after' if job.status.is_terminal else 'for'} {took(job)}" if job.started_at else ""
-        asked = ", being cancelled" if job.cancel_requested_at and not job.status.is_terminal else ""
-        yield f"{job.phase} {job.job_id} {job.status}{reason}{ran}{asked}"
+        more = "" if job.status.is_terminal else why(job, abandoned=left)
+        yield f"{job.phase} {job.job_id} {job.status}{reason}{ran}{more and ', ' + more}"
         yield from step_lines(progress_of(job))
         if job.error:
             yield printable(job.error)

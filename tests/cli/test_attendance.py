@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.agents import Agents
@@ -13,6 +14,7 @@ from support.supervisor import Supervisor
 from support.terminal import Terminal
 
 from agentsd.cli.job import attendance
+from agentsd.cli.worker.health import abandoned
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,53 @@ def test_a_job_whose_worker_is_dead(agents: Agents, home: Home) -> None:
     assert f"The worker of job {job} is gone." in agents("job", "wait", job, "--timeout", "0.1").err
     agents("job", "cancel", job)
     assert "Warning" not in agents("job", "wait", job).err
+
+
+def test_whoever_looks_at_a_job_is_told_that_its_worker_is_dead(
+    agents: Agents, home: Home, project: Path
+) -> None:
+    """By every command that shows the job; a worker that is only stopped is not dead, and its job is not alone."""
+    agents.set("async.enabled", "true")
+    (project / "plan.yaml").write_text("name: long\nsteps:\n  - run: sleep 600\n")
+    plan = agents("plan", "create", "plan.yaml").out.strip()
+    supervisor = Supervisor(home).start()
+    try:
+        job = agents("plan", "execute", plan).out.strip()
+        looks = {
+            ("job", "list"): "running  worker is dead",
+            ("job", "show", job): "running (worker is dead)",
+            ("job", "explain", job): "That worker is gone.",
+            ("plan", "status", plan): ", worker is dead",
+            ("job", "wait", job, "--timeout", "0.1"): f"The worker of job {job} is gone.",
+        }
+
+        def told() -> list[bool]:
+            said = {look: agents(*look) for look in looks}
+            return [words in said[look].out + said[look].err for look, words in looks.items()]
+
+        eventually(lambda: agents.ask("job", "show", job)["started_at"], 20, "it runs")
+        assert told() == [False] * 5
+        supervisor.freeze()
+        assert told() == [False] * 5
+    finally:
+        supervisor.kill()
+
+    assert told() == [True] * 5
+    agents("job", "cancel", job)
+    assert told() == [False] * 5
+
+
+def test_a_job_that_ended_with_its_worker_is_not_abandoned(agents: Agents, home: Home) -> None:
+    """Its row was read while it ran; when its worker was looked at, both had ended as they should."""
+    home.set("async.shutdown_grace", 0)
+    supervisor = Supervisor(home).start()
+    job = agents.enqueue("sleep", {"seconds": 600})
+    eventually(lambda: agents.ask("job", "show", job)["started_at"], 20, "it runs")
+    with home.connect() as client:
+        read = client.get(job)
+        assert supervisor.stop() == 0
+
+        assert abandoned(client, [read]) == set()
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -34,6 +34,7 @@ def test_a_held_job_starts_when_it_is_released(agents: Agents, worker: Superviso
     agents("job", "wait", enqueue(agents, "noop"))
     assert state(agents, held) == ("queued", None)
     assert "held" in agents("job", "list").out
+    assert "queued (held)" in agents("job", "show", held).out
     explained = agents("job", "explain", held).out
     assert "has held it" in explained
     assert f"agents job release {held}" in explained
