@@ -145,6 +145,7 @@ cli = Agents(
             "agentsd.cli.demo.command", "See it work, in a directory of its own, in a few seconds."
         ),
         "completion": Entry("agentsd.cli.completion", "Print the completion script for a shell."),
+        "help": Entry("agentsd.cli.help", "Show the help of a command."),
     },
     params=[
         click.Option(

@@ -63,6 +63,14 @@ def test_plans_workers_phases_and_keys_are_offered(agents: Agents, home: Home, p
     assert offered(home, "job", "enqueue", "noop", "--key", "async") == {}
 
 
+def test_the_commands_that_help_is_asked_for_are_offered(home: Home) -> None:
+    """Level by level, each with its line in the help."""
+    assert offered(home, "help", "jo") == {"job": "Look at jobs and steer them."}
+    assert offered(home, "help", "job", "ex") == {"explain": "Say in words what became of a job, and why."}
+    assert offered(home, "help", "job", "explain", "e") == {}
+    assert offered(home, "help", "nothing", "e") == {}
+
+
 def test_completing_makes_nothing(home: Home) -> None:
     """No state directory and no store, and an error of any kind is silence."""
     place = home.state.root  # asking for it makes it

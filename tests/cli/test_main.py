@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from support.agents import Agents
+from support.agents import Agents, Said
 from support.home import Home
 from support.operator import AGENTS
 
@@ -55,6 +55,34 @@ def test_the_help_of_a_group_ends_in_examples_that_exist(agents: Agents, group: 
         assert command is not None, words
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in rest if word.startswith("-")} <= known
+
+
+@pytest.mark.parametrize(
+    "words", [(), *((name,) for name in cli.entries), ("job", "list"), ("plan", "apply")], ids=" ".join
+)
+def test_help_is_a_command_too(agents: Agents, words: tuple[str, ...]) -> None:
+    """As with git and gh; it prints what --help prints, in every format."""
+    asked = agents("help", *words)
+
+    assert asked == agents(*words, "--help")
+    assert (asked.code, asked.out.partition("[")[0]) == (0, " ".join(("Usage: agents", *words, "")))
+    assert asked == agents("help", *words, "--format", "json")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("joob", "No such command 'joob'. Did you mean 'job'? Try 'agents --help'."),
+        ("job lst", "No such command 'lst'. Did you mean 'list'? Try 'agents job --help'."),
+        ("job list 01JABCDE", "'agents job list' has no command '01JABCDE'. Try 'agents job list --help'."),
+    ],
+)
+def test_help_on_what_is_no_command(agents: Agents, words: str, said: str) -> None:
+    """It is answered as the mistyped command itself is."""
+    assert agents("help", *words.split()) == Said(2, "", f"Error: {said}\n")
+    assert agents("help", *words.split(), "--format", "json").envelope["messages"][0]["text"] == said
+    if "No such" in said:
+        assert agents(*words.split()).err == f"Error: {said}\n"
 
 
 def test_a_group_without_a_command_shows_its_help(agents: Agents) -> None:

@@ -21,8 +21,8 @@ from agentsd.cli.main import cli
 
 DOCUMENT = json.loads(SCHEMA.read_text())
 DESCRIBED = {rule["if"]["properties"]["command"]["const"] for rule in DOCUMENT["allOf"]}
-RAW = {"completion", "top"}
-"""Commands that print nothing for programs: a script for a shell, and a screen."""
+RAW = {"completion", "help", "top"}
+"""Commands that print nothing for programs: a script for a shell, help, and a screen."""
 
 
 def commands(group: LazyGroup = cli, words: tuple[str, ...] = ()) -> Iterator[str]:

@@ -46,7 +46,7 @@ def commands(
 COMMANDS = dict(commands())
 
 
-SILENT = {"agents completion", "agents top"}
+SILENT = {"agents completion", "agents help", "agents top"}
 """Commands that are for a shell or a terminal only."""
 ROOMS = ("cli", "plans", "store", "supervisor", "workers", "src")
 INTERNAL_VARIABLES = {"AGENTS_ASYNC", "AGENTS_COMPLETE", "AGENTS_SANDBOX_", "AGENTS_SPAWNER_FD"}
