@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from crash_matrix.cells import CUT, MEANINGS, all_cells, cut, why_not
+from agentsd.faults import FAULTS
+from crash_matrix.cells import CUT, KINDS, MEANINGS, all_cells, cut
+from crash_matrix.play import play
 from crash_matrix.points import POINTS
 from crash_matrix.scenarios import SCENARIOS
+from crash_matrix.stage import Stage
 
 PROJECT = Path(__file__).parents[2]
 
@@ -78,12 +81,23 @@ def test_a_guard_that_is_missing_turns_a_cell_red(guard: str, tmp_path: Path) ->
     assert words in ended.stdout
 
 
-def test_every_point_and_fault_is_tried_or_explained() -> None:
-    """The matrix has no silent gap."""
-    tried = {(cell.point, cell.fault) for cell in all_cells()}
-    for point in POINTS:
-        for fault in MEANINGS:
-            assert ((point, fault) in tried) != bool(why_not(point, fault)), (point.name, fault)
+def test_every_point_fault_and_kind_is_tried() -> None:
+    """The reasons for not trying a fault leave none out, and no operation is without a scenario."""
+    cells = all_cells()
 
-    assert len(CUT) == len(cut())
+    assert {cell.point for cell in cells} == set(POINTS)
+    assert {cell.fault for cell in cells} == set(MEANINGS) > set(FAULTS)
+    assert {cell.kind for cell in cells} == {*KINDS, "plan"}
     assert {point.operation for point in POINTS} == set(SCENARIOS)
+
+
+def test_a_mistake_in_a_scenario_is_the_problem_of_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would take the findings of all the others away."""
+
+    def mistaken(stage: Stage) -> dict[str, set[str]]:
+        raise TypeError(f"nobody expects {stage.cell.fault}")
+
+    cell = cut()[0]
+    monkeypatch.setitem(SCENARIOS, cell.point.operation, mistaken)
+
+    assert play(cell).problem == "TypeError: nobody expects kill"
