@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
 
-from crash_matrix.points import POINTS, Actor, PointInfo
+from crash_matrix.points import POINTS, Actor, PointInfo, Progress
 
 KINDS = (
     "plain", "child", "grandchild", "daemon", "stubborn", "native with the GIL", "native without the GIL", "chatty",
@@ -68,7 +68,10 @@ def _limits(point: PointInfo, fault: str) -> Iterator[tuple[bool, str]]:
         yield point.actor in _WORKERS, "it is not supervisor or spawner that is there"
         yield point.operation in _WHOLE, "one of the two is dead already, or about to end"
     if fault in ("kill all", "kill with job"):
-        yield point.progress != "not claimed yet" and point.name not in _NO_PROCESS, "there is no job process"
+        yield (
+            point.progress is not Progress.QUEUED and point.name not in _NO_PROCESS,
+            "there is no job process",
+        )
     if fault == "stop long":
         yield point.operation == "run", "it is tried in a run"
         yield (

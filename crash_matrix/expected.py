@@ -10,7 +10,7 @@ _OUTLIVES = {"stop", "delay", "busy", "full", "eagain", "emfile"}
 
 
 def of_target(cell: Cell) -> set[str]:
-    """The reasons that the job at fault may end with, in the operation ``run``."""
+    """The reasons that the job at fault may end with, where nothing but the fault ends it."""
     actor, fault, progress = cell.point.actor, cell.fault, cell.point.progress
     if fault in _OUTLIVES:
         return DONE
@@ -45,13 +45,18 @@ def _job_dies(cell: Cell) -> set[str]:
     return {"exited"} if cell.point.name == "result.sent" else {"handler_error"}
 
 
+def of_plan(cell: Cell) -> set[str]:
+    """The reasons that a phase of a plan may end with in a worker: only its job process is hit."""
+    if cell.fault in _OUTLIVES:
+        return DONE
+    return {"signalled"} if cell.fault == "kill" else {"handler_error"}
+
+
 def of_foreground(cell: Cell) -> set[str]:
     """The reasons that the one job of a foreground run may end with: its command is its supervisor."""
-    if cell.fault in _OUTLIVES or cell.point.progress is Progress.ENDED:
+    if cell.point.progress is Progress.ENDED:
         return DONE
-    if cell.point.actor is Actor.JOB:
-        return {"signalled"} if cell.fault == "kill" else {"handler_error"}
-    return of_target(cell)
+    return of_plan(cell) if cell.point.actor is Actor.JOB else of_target(cell)
 
 
 def of_neighbour(cell: Cell) -> set[str]:

@@ -10,6 +10,7 @@ from support.patience import eventually
 
 from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob
+from crash_matrix import expected
 from crash_matrix.expected import DONE
 from crash_matrix.stage import Stage
 
@@ -26,7 +27,7 @@ WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
 
 
 class Project:
-    """A git project with a plan in it, staged and unstaged edits of its user, and a worker at fault."""
+    """A git project with a plan in it, and with staged and unstaged edits of its user."""
 
     def __init__(self, stage: Stage, *, queued: bool = True) -> None:
         self.stage = stage
@@ -56,9 +57,9 @@ class Project:
         )
         return done.stdout
 
-    def queue(self, phase: str, *options: str) -> str:
+    def queue(self, phase: str) -> str:
         """Queue a phase; returns the job's id."""
-        job_id: str = self.operator.ask("plan", phase, self.plan_id, *options).data["job_id"]
+        job_id: str = self.operator.ask("plan", phase, self.plan_id).data["job_id"]
         self.stage.acknowledged.add(job_id)
         return job_id
 
@@ -118,10 +119,8 @@ def execute(stage: Stage) -> dict[str, set[str]]:
     stage.arm()
     job_id = project.queue("execute")
     stage.strike()
-    job = project.end_of(job_id)
+    job = _met(project, job_id)
     project.is_untouched()
-    allowed = {"kill": {"signalled"}, "stop": DONE, "delay": DONE}.get(stage.cell.fault, {"handler_error"})
-    assert str(job.reason) in allowed, f"{job.reason} ({job.error}), not {allowed}"
     stage.told.append(f"execute ended {job.status}/{job.reason}, the project untouched")
     if job.reason != "completed":
         project.must("execute")
@@ -140,7 +139,7 @@ def apply(stage: Stage) -> dict[str, set[str]]:
     stage.arm()
     job_id = project.queue("apply")
     stage.strike()
-    job = project.end_of(job_id)
+    job = _met(project, job_id)
     stage.told.append(f"apply ended {job.status}/{job.reason}")
     if job.reason != "completed":
         stage.told.append(project.apply_again())
@@ -151,8 +150,6 @@ def apply(stage: Stage) -> dict[str, set[str]]:
     project.must("apply")
     project.is_applied()
     project.nothing_is_left()
-    allowed = {"kill": {"signalled"}, "stop": DONE, "delay": DONE}.get(stage.cell.fault)
-    assert allowed is None or str(job.reason) in allowed, f"{job.reason} ({job.error}), not {allowed}"
     return _endings()
 
 
@@ -161,6 +158,14 @@ def _begin(stage: Stage) -> Project:
     stage.healthy_worker()
     stage.faulty_worker()
     return Project(stage)
+
+
+def _met(project: Project, job_id: str) -> AsyncJob:
+    """The job that has met the fault, as it ended."""
+    job = project.end_of(job_id)
+    allowed = expected.of_plan(project.stage.cell)
+    assert str(job.reason) in allowed, f"{job.reason} ({job.error}), not {allowed}"
+    return job
 
 
 def _endings() -> dict[str, set[str]]:

@@ -26,6 +26,14 @@ def _two_workers(stage: Stage) -> Supervisor:
     return stage.faulty_worker()
 
 
+def _target_runs(stage: Stage) -> Supervisor:
+    """Two workers, and the target runs in the returned one; from now on the fault may happen."""
+    worker = _two_workers(stage)
+    stage.begin("target", stage.cell.kind)
+    stage.arm()
+    return worker
+
+
 def _endings(stage: Stage, target: set[str]) -> Endings:
     return {"target": target, "near": expected.of_neighbour(stage.cell), "far": DONE, "late": DONE}
 
@@ -42,10 +50,7 @@ def run(stage: Stage) -> Endings:
 
 def heartbeat(stage: Stage) -> Endings:
     """A job runs, and its supervisor says that it lives."""
-    worker = _two_workers(stage)
-    stage.begin("target", stage.cell.kind)
-    stage.arm()
-    return _struck(stage, worker)
+    return _struck(stage, _target_runs(stage))
 
 
 def _struck(stage: Stage, worker: Supervisor) -> Endings:
@@ -64,50 +69,40 @@ def enqueue(stage: Stage) -> Endings:
     payload = json.dumps(stage.payload("target", stage.cell.kind))
     command = stage.command("job", "enqueue", "work", "--payload", payload, "--format", "json", at_fault=True)
     stage.strike()
-    out, err = command.communicate(timeout=60 * PATIENCE)
+    out = stage.outcome(command)
     if command.returncode == 0:
         stage.jobs["target"] = json.loads(out)["data"]["job_id"]
         stage.acknowledged.add(stage.jobs["target"])
         stage.told.append("it was acknowledged")
     else:
-        _is_explained(stage, out + err)
         known = set(stage.jobs.values())
         there = [job for job in stage.client.list() if job.job_id not in known]
         stage.told.append("no acknowledgement, and the job is " + ("there, whole" if there else "not there"))
         assert len(there) <= 1, f"one command made {len(there)} jobs"
         if there:
             stage.jobs["target"] = there[0].job_id
-    if stage.cell.fault in ("stop", "delay"):
-        assert command.returncode == 0, f"exit {command.returncode}: {out}{err}"
     return _endings(stage, DONE)
-
-
-def _is_explained(stage: Stage, said: str) -> None:
-    if stage.cell.fault in ("busy", "full", "enospc"):
-        assert "Traceback" not in said, said
 
 
 def cancel(stage: Stage) -> Endings:
     """``agents job cancel`` of a job that runs."""
-    worker = _two_workers(stage)
-    stage.begin("target", stage.cell.kind)
-    stage.arm()
+    worker = _target_runs(stage)
     by_client = stage.cell.point.actor is Actor.CLIENT
     command = stage.command("job", "cancel", stage.jobs["target"], at_fault=by_client)
     stage.strike(worker)
-    command.communicate(timeout=60 * PATIENCE)
+    stage.outcome(command)
     asked = stage.client.get(stage.jobs["target"]).cancel_requested_at is not None
     stage.told.append("the request is stored" if asked else "the request is not stored")
     if not asked:
         assert command.returncode != 0, "a cancel was acknowledged and is not stored"
         return _endings(stage, DONE)
-    _ends(stage, "target")
+    _ends(stage)
     return _endings(stage, {"cancelled"})
 
 
-def _ends(stage: Stage, role: str) -> None:
-    """Wait for the end of a job that nobody lets through its gate."""
-    eventually(lambda: promises.all_ended(stage, stage.jobs[role]), 20, f"the {role} job ends")
+def _ends(stage: Stage) -> None:
+    """Wait for the end of the target, which nobody lets through its gate."""
+    eventually(lambda: promises.all_ended(stage, stage.jobs["target"]), 20, "the target job ends")
 
 
 def time_out(stage: Stage) -> Endings:
@@ -116,31 +111,27 @@ def time_out(stage: Stage) -> Endings:
     stage.arm()
     stage.begin("target", stage.cell.kind, timeout=0.8)
     stage.strike(worker)
-    _ends(stage, "target")
+    _ends(stage)
     return _endings(stage, {"timeout"} | (LOST if stage.cell.fault in ("kill", "error") else set()))
 
 
 def supervisor_killed(stage: Stage) -> Endings:
     """The supervisor was killed, and its spawner ends the trees."""
-    worker = _two_workers(stage)
-    stage.begin("target", stage.cell.kind)
-    stage.arm()
+    worker = _target_runs(stage)
     worker.kill()
     stage.strike()
     if stage.cell.fault == "delay":
         promises.nothing_outlives(stage)
-    _ends(stage, "target")
+    _ends(stage)
     return _endings(stage, LOST) | {"near": LOST}
 
 
 def spawner_killed(stage: Stage) -> Endings:
     """The spawner was killed, and its supervisor ends what it leaves and starts another."""
-    worker = _two_workers(stage)
-    stage.begin("target", stage.cell.kind)
-    stage.arm()
+    worker = _target_runs(stage)
     os.kill(worker.spawner_pid, signal.SIGKILL)
     stage.strike(worker)
-    _ends(stage, "target")
+    _ends(stage)
     return _endings(stage, LOST) | {"near": LOST}
 
 
@@ -177,19 +168,17 @@ def take_over(stage: Stage) -> Endings:
     stage.arm()
     command = stage.command("job", "cancel", stage.jobs["target"], at_fault=True)
     stage.strike()
-    command.communicate(timeout=60 * PATIENCE)
+    stage.outcome(command)
     if command.returncode:
         stage.told.append("the cancel was run again")
         stage.must("job", "cancel", stage.jobs["target"])
-    _ends(stage, "target")
+    _ends(stage)
     return _endings(stage, {"cancelled"})
 
 
 def shut_down(stage: Stage) -> Endings:
     """The worker is told to stop while jobs run."""
-    worker = _two_workers(stage)
-    stage.begin("target", stage.cell.kind)
-    stage.arm()
+    worker = _target_runs(stage)
     worker.process.terminate()
     stage.strike(worker)
     code = worker.process.wait(30 * PATIENCE)
@@ -211,9 +200,8 @@ def prune(stage: Stage) -> Endings:
     stage.arm()
     command = stage.command("job", "prune", "--older-than", "0 s", at_fault=True)
     stage.strike()
-    out, err = command.communicate(timeout=60 * PATIENCE)
+    stage.outcome(command)
     if command.returncode:
-        _is_explained(stage, out + err)
         stage.told.append("the prune was run again")
         stage.must("job", "prune", "--older-than", "0 s")
     _is_pruned(stage, old)

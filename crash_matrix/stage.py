@@ -56,7 +56,7 @@ class Stage:
     home: Home = field(default_factory=Home)
     workers: list[Supervisor] = field(default_factory=list[Supervisor])
     jobs: dict[str, str] = field(default_factory=dict[str, str])
-    """By role (target, near, far, late): the id of a job that was acknowledged."""
+    """By role (target, near, far, late, old): the id of the job."""
     acknowledged: set[str] = field(default_factory=set[str])
     told: list[str] = field(default_factory=list[str])
     """What was seen on the way, in words."""
@@ -64,7 +64,7 @@ class Stage:
     client: Client = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the folders, set the configuration, open the store."""
+        """Set the configuration and make the folders."""
         for key, value in SETTINGS.items():
             self.home.set(f"async.{key}", value)
         ttl = SHORT_TTL.get(self.cell.fault) or SHORT_TTL.get(self.cell.point.operation)
@@ -181,6 +181,15 @@ class Stage:
         command = self.command(*words)
         out, err = command.communicate(timeout=60 * PATIENCE)
         assert command.returncode == 0, f"agents {' '.join(words)}: exit {command.returncode}\n{out}{err}"
+
+    def outcome(self, command: subprocess.Popen[str]) -> str:
+        """What a command has printed that was held up, and so has to succeed, or that was refused, and has to say so."""
+        out, err = command.communicate(timeout=60 * PATIENCE)
+        if self.cell.fault in ("stop", "delay"):
+            assert command.returncode == 0, f"exit {command.returncode}: {out}{err}"
+        if self.cell.fault in ("busy", "full", "enospc"):
+            assert "Traceback" not in out + err, out + err
+        return out
 
     # -- the fault ----------------------------------------------------------------------------------
 
