@@ -12,7 +12,7 @@ from evidence.circumstances import Run
 from evidence.pages import put
 from models.checker import Report, check
 from models.configurations import CONFIGURATIONS, LARGER
-from models.page import WORLDS, actions, guards, tables, world_row
+from models.page import WORLDS, actions, guards, world_row
 from models.rules import Rules, names
 from models.world import World
 
@@ -20,9 +20,6 @@ from models.world import World
 def main() -> int:
     """Exit 0: everything holds. 1: it does not, and here is how."""
     wanted = _arguments()
-    if wanted.tables:
-        print(tables())
-        return 0
     rules = Rules()
     for guard in wanted.without:
         rules = rules.without(guard)
@@ -55,7 +52,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
     parser.add_argument("--without", action="append", default=[], choices=names(), help="take a guard away")
     parser.add_argument("--larger", action="store_true", help="larger worlds: minutes instead of seconds")
-    parser.add_argument("--tables", action="store_true", help="print the tables of the documentation")
     parser.add_argument("--page", type=Path, metavar="FILE", help="put what was found into this page")
     return parser.parse_args()
 

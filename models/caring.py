@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.registry import SUPERVISORS, Steps, action, up
 from models.rules import Rules
 from models.working import beaten, over, wanted
-from models.world import ALIVE, Supervisor, World
+from models.world import ALIVE, TTL, Supervisor, World
 
 
 @action("agentsd.store.workers:beat", "agentsd.supervisor.duties:Duties.give_up", writes=True)
@@ -94,20 +94,17 @@ def _mended(world: World, rules: Rules, who: int, job: int) -> World:
 
 @action("agentsd.supervisor.reaper:Reaper.observe", "agentsd.store.claims:jobs_of")
 def judge(world: World, rules: Rules) -> Steps:
-    """A supervisor takes the other for dead: it is provably gone, or was silent for a TTL."""
+    """A supervisor takes another for dead: it is provably gone, or was silent for a TTL."""
     for me in up(world):
         for who, other in enumerate(world.supervisors):
             if who == me or world.supervisors[me].broken or other.judged != "-":
                 continue
             left = tuple(world.owns(who, job) for job in range(len(world.jobs)))
-            if other.row and (other.life == "dead" or other.quiet == _TTL):
+            if other.row and (other.life == "dead" or other.quiet == TTL):
                 judged = world.with_supervisor(who, judged="dead", left=left, beaten=False, acted=False)
                 if other.life == "up" and not other.slept:
                     judged = judged._replace(wrong="a healthy supervisor was taken for dead")
                 yield f"{SUPERVISORS[me]} takes {SUPERVISORS[who]} for dead", judged
-
-
-_TTL = 2
 
 
 @action("agentsd.supervisor.remnants:end_round")
@@ -172,7 +169,7 @@ def end_who_is_in_the_way(world: World, rules: Rules) -> Steps:
 def time_passes(world: World, rules: Rules) -> Steps:
     """Half a TTL. Who is awake beats in it, so only the paused fall silent."""
     paused = [
-        who for who, other in enumerate(world.supervisors) if other.life == "paused" and other.quiet < _TTL
+        who for who, other in enumerate(world.supervisors) if other.life == "paused" and other.quiet < TTL
     ]
     late = world.writable and any(
         other.life == "up" and other.row and other.quiet for other in world.supervisors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from models import caring, faults, working
@@ -101,40 +101,29 @@ class Checker:
         state that is well for good is no such part unless it is well itself, so it is enough to look for
         states from which no way leads to one.
         """
-        well = [all_is_well_at_last(world) for world in self._worlds]
-        can = self._reach(well)
-        for number, possible in enumerate(can):
+        back: list[list[int]] = [[] for _ in self._worlds]
+        for source, targets in enumerate(self._fair):
+            for target in targets:
+                back[target].append(source)
+        spoiled = _can_reach([not all_is_well_at_last(world) for world in self._worlds], back)
+        mended = _can_reach([not bad for bad in spoiled], back)
+        for number, possible in enumerate(mended):
             if not possible:
                 self.report.broken = all_is_well_at_last.__name__
                 self.report.story = [*self._story(number), "and from here no step of the product mends it"]
                 return
 
-    def _reach(self, goal: list[bool]) -> list[bool]:
-        """From which states fair steps can lead to one that is in *goal* and stays there."""
-        back: list[list[int]] = [[] for _ in self._worlds]
-        for source, targets in enumerate(self._fair):
-            for target in targets:
-                back[target].append(source)
-        stays = self._staying(goal, back)
-        found = list(stays)
-        waiting = deque(number for number, good in enumerate(found) if good)
-        while waiting:
-            for source in back[waiting.popleft()]:
-                if not found[source]:
-                    found[source] = True
-                    waiting.append(source)
-        return found
 
-    def _staying(self, goal: list[bool], back: list[list[int]]) -> list[bool]:
-        """The states of *goal* from which no fair step ever leads out of it."""
-        bad = [not good for good in goal]
-        waiting = deque(number for number, out in enumerate(bad) if out)
-        while waiting:
-            for source in back[waiting.popleft()]:
-                if not bad[source]:
-                    bad[source] = True
-                    waiting.append(source)
-        return [not out for out in bad]
+def _can_reach(goal: Sequence[bool], back: Sequence[Sequence[int]]) -> list[bool]:
+    """Of each state, whether it is in *goal* or steps lead from it to one that is. *back* has the steps reversed."""
+    found = list(goal)
+    waiting = deque(number for number, good in enumerate(found) if good)
+    while waiting:
+        for source in back[waiting.popleft()]:
+            if not found[source]:
+                found[source] = True
+                waiting.append(source)
+    return found
 
 
 def check(begin: World, rules: Rules | None = None) -> Report:

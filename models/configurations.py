@@ -13,6 +13,8 @@ CONFIGURATIONS: Mapping[str, World] = {
     "killing": World.begin(supervisors=2, jobs=1, budget=Budget(kills=2, pauses=0, cancels=1, freezes=0)),
     # Two jobs that are claimed by either.
     "sharing": World.begin(supervisors=2, jobs=2, budget=Budget(kills=1, pauses=0, cancels=0, freezes=0)),
+    # Two that may judge the same one.
+    "three": World.begin(supervisors=3, jobs=1, budget=Budget(kills=1, pauses=0, cancels=0, freezes=0)),
     # The whole host stands still, and one supervisor besides.
     "freezing": World.begin(supervisors=2, jobs=1, budget=Budget(kills=0, pauses=1, cancels=0, freezes=1)),
     # Handlers that only a cancel ends.
@@ -28,9 +30,6 @@ LARGER: Mapping[str, World] = {
     "more kills": World.begin(supervisors=2, jobs=1, budget=Budget(kills=2, pauses=1, cancels=1, freezes=1)),
     "more pauses": World.begin(supervisors=2, jobs=1, budget=Budget(kills=1, pauses=2, cancels=1, freezes=1)),
     "two jobs": World.begin(supervisors=2, jobs=2, budget=Budget(kills=1, pauses=0, cancels=1, freezes=0)),
-    "three supervisors": World.begin(
-        supervisors=3, jobs=1, budget=Budget(kills=1, pauses=0, cancels=0, freezes=0)
-    ),
 }
 """For a quiet hour."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.caring import dead
 from models.registry import SUPERVISORS, Steps, action, each
 from models.rules import Rules
-from models.world import ALIVE, World
+from models.world import ALIVE, TTL, World
 
 
 @action(fair=False)
@@ -90,7 +90,7 @@ def freeze(world: World, rules: Rules) -> Steps:
     frozen = world.spending(freezes=world.budget.freezes - 1)
     for who, supervisor in enumerate(world.supervisors):
         if supervisor.life != "dead":
-            frozen = frozen.with_supervisor(who, quiet=0 if rules.gap_rule else 2)
+            frozen = frozen.with_supervisor(who, quiet=0 if rules.gap_rule else TTL)
     yield "everything is frozen for longer than a TTL", frozen
 
 

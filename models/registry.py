@@ -26,7 +26,8 @@ class Action:
 
 ACTIONS: list[Action] = []
 
-SUPERVISORS = "AB"
+SUPERVISORS = "ABC"
+"""What the stories call them; no world has more."""
 
 
 def action(

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 T = TypeVar("T")
 
 TERMINAL = ("succeeded", "failed", "cancelled")
+TTL = 2
+"""In halves of one: for how long a supervisor has to be quiet before others take it for dead."""
 ALIVE = ("waits", "runs")
 """What a job process does that is alive: waiting for go, or running the handler."""
 
@@ -49,7 +51,7 @@ class Side(NamedTuple):
 
 
 class Supervisor(NamedTuple):
-    """A supervisor, its row in ``workers``, its spawner, and how far its burial by the other has come."""
+    """A supervisor, its row in ``workers``, its spawner, and how far its burial by another has come."""
 
     sides: tuple[Side, ...]
     life: str = "up"
@@ -62,13 +64,13 @@ class Supervisor(NamedTuple):
     broken: bool = False
     """Whether it knows that it was declared lost, and is ending itself."""
     quiet: int = 0
-    """For how many halves of a TTL the other has seen no beat; 2 is a whole TTL."""
+    """For how many halves of a TTL the others have seen no beat."""
     slept: bool = False
     """Whether it was paused since its last beat (only the checker sees it)."""
     judged: str = "-"
-    """``-``, ``dead`` (the other takes it for dead), ``proven`` (nothing is left of its processes)."""
+    """``-``, ``dead`` (another takes it for dead), ``proven`` (nothing is left of its processes)."""
     left: tuple[bool, ...] = ()
-    """The jobs that the other found running when it judged."""
+    """The jobs that the other one found running when it judged."""
     beaten: bool = False
     """Whether it has beaten since it was judged."""
     acted: bool = False

@@ -66,7 +66,7 @@ def test_what_an_action_stands_for_exists(name: str) -> None:
 
 
 def test_the_page_has_the_actions_and_the_figures() -> None:
-    """The reference says what is checked: regenerate its tables with ``python -m models --tables``."""
+    """The reference says what is checked: ``python -m models --page docs/reference/formal_model.md`` writes it."""
     text = PAGE.read_text()
 
     assert [] == [line for line in actions() if line not in text]
