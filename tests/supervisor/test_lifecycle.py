@@ -18,11 +18,12 @@ import pytest
 from support.home import Home
 from support.patience import PATIENCE, eventually
 from support.processes import is_alive
+from support.queue import add_plan
 from support.supervisor import Supervisor
 
 from agentsd import Client
 from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
-from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanRow, PlanState, Reason, utc_now
+from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanState, Reason
 from agentsd.store import plans
 from agentsd.store.jobs import NewJob, insert
 from agentsd.supervisor import cancelling
@@ -775,25 +776,28 @@ def test_a_burial_waits_until_it_can_be_written(
 
 def test_a_foreground_run_tries_again_as_often_as_the_configuration_says(client: Client, home: Home) -> None:
     """The successor of a failed attempt is the foreground's own; nothing else is taken from the queue."""
+    plan_id = add_plan(client.db)
     code = textwrap.dedent("""
         import sys
         from agentsd import connect
-        from agentsd.model import PlanRow, PlanState, Phase, utc_now
+        from agentsd.model import Phase
         from agentsd.store import plans
         from agentsd.supervisor.foreground import run_in_foreground
         from agentsd.workers import phases
         phases.BUILT_IN["execute"] = "agentsd_test_phases.ends:crash"
         with connect() as client:
-            plans.create(client.db, PlanRow(plan_id="0" * 26, name="n", project="/", state=PlanState.DRAFT,
-                frozen_json="{}", source_path="", source_sha256="", branch=None, head=None, sandbox="worktree",
-                created_at=utc_now(), updated_at=utc_now()))
             waiting = client.enqueue("noop")
-            job = run_in_foreground(client, "0" * 26, Phase.EXECUTE, on_progress=print)
-            print(job.attempt, job.reason, client.get(waiting.job_id).status, plans.get(client.db, "0" * 26).state)
+            job = run_in_foreground(client, sys.argv[1], Phase.EXECUTE, on_progress=print)
+            print(job.attempt, job.reason, client.get(waiting.job_id).status, plans.get(client.db, sys.argv[1]).state)
     """)
     home.set("async.max_attempts", 2)
     done = subprocess.run(
-        [sys.executable, "-c", code], env=home.environ, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, plan_id],
+        env=home.environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
 
     assert "2 signalled queued failed\n" == done.stdout
@@ -844,14 +848,7 @@ def test_what_a_shield_covered_is_whole_and_says_so(
 
 def test_a_phase_of_ones_own_may_belong_to_a_plan(client: Client, start: Start) -> None:
     """It moves no plan and there is no limit to one at a time; a plan that is gone is no obstacle to it."""
-    plan_id = "0" * 26
-    plans.create(
-        client.db,
-        PlanRow(
-            plan_id=plan_id, name="n", project="/", state=PlanState.DRAFT, frozen_json="{}", source_path="",
-            source_sha256="", branch=None, head=None, sandbox="none", created_at=utc_now(), updated_at=utc_now(),
-        ),
-    )  # fmt: skip
+    plan_id = add_plan(client.db)
     made = [client.enqueue("echo", plan_id=plan_id, payload=number) for number in range(2)]
     orphan = client.enqueue("echo", plan_id=plan_id, payload="orphan")
     start()
@@ -869,18 +866,10 @@ def test_a_phase_of_ones_own_may_belong_to_a_plan(client: Client, start: Start) 
 
 def test_phases_of_plans_go_through_the_plan(client: Client) -> None:
     """`enqueue("execute")` is the same as enqueue_plan: the plan moves, and its own time limit counts."""
-    plan_id = "0" * 26
-    plans.create(
-        client.db,
-        PlanRow(
-            plan_id=plan_id, name="n", project="/", state=PlanState.DRAFT, frozen_json='{"timeout": 7.5}',
-            source_path="", source_sha256="", branch=None, head=None, sandbox="none", created_at=utc_now(),
-            updated_at=utc_now(),
-        ),
-    )  # fmt: skip
+    plan_id = add_plan(client.db)
     job = client.enqueue("execute", plan_id=plan_id)
 
-    assert (7.5, plan_id) == (job.timeout, job.plan_id)
+    assert (7, plan_id) == (job.timeout, job.plan_id)
     assert PlanState.EXECUTING == plans.get(client.db, plan_id).state
     with pytest.raises(ConflictError, match=job.job_id):
         client.enqueue_plan(plan_id, Phase.APPLY, timeout=3)

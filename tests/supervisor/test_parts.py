@@ -16,11 +16,13 @@ import pytest
 from support.home import Home
 from support.patience import eventually
 from support.processes import is_alive
+from support.queue import add_plan
+from support.rows import worker_row
 
 from agentsd import Client
 from agentsd.errors import ConflictError
-from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanRow, PlanState, Reason, Worker, utc_now
-from agentsd.store import claims, jobs, plans, workers
+from agentsd.model import AsyncJob, AsyncJobStatus, Phase, Reason, Worker, utc_now
+from agentsd.store import claims, jobs, workers
 from agentsd.store.claims import CancelRequest
 from agentsd.store.jobs import NewJob
 from agentsd.supervisor import remnants, takeover
@@ -46,17 +48,6 @@ ORDER = Order(
     job_id="J", plan_id="J", phase="apply", attempt=1, handler="", title="", timeout=60.0, grace=60.0, state_root="",
     log_dir="", log_limit=1, limits={},
 )  # fmt: skip
-
-
-def row_of(identity: Identity, **changes: Any) -> Worker:
-    """The row of a supervisor that is the process *identity*."""
-    values: dict[str, Any] = {
-        "worker_id": "01JDEAD", "host": os.uname().nodename, "boot_id": identity.boot_id,
-        "pid_namespace": identity.pid_namespace, "pid": identity.pid, "pid_start": identity.start, "uid": os.getuid(),
-        "state": "running", "max_workers": 1, "ttl": 60.0, "beat": 0, "started_at": utc_now(), "version": "0",
-        "last_heartbeat": utc_now(), "jobs_processed": 0, "running": 1, "socket_path": None, "spawner_pid": None,
-    }  # fmt: skip
-    return Worker(**{**values, **changes})
 
 
 # -- the ladder -------------------------------------------------------------------------------------
@@ -143,11 +134,11 @@ def test_a_shield_does_not_hold_for_ever(leader: Leader, monkeypatch: pytest.Mon
 
 def test_remnants_are_found_by_marker_and_by_identity() -> None:
     """And nothing else is touched: no process of another worker, none older than the dead one."""
-    ours = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JDEAD"})
+    ours = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JWORKER"})
     theirs = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JOTHER"})
     bare = subprocess.Popen(["sleep", "600"], env={})
     me = Identity.current()
-    worker = row_of(replace(me, pid=1, start=0))
+    worker = worker_row(replace(me, pid=1, start=0))
     known = AsyncJob(
         job_id="J", plan_id="J", phase="x", status=AsyncJobStatus.RUNNING, payload_json="{}", schema_version=1,
         created_at=utc_now(), pid=bare.pid, pid_start=start_ticks(bare.pid),
@@ -167,15 +158,15 @@ def test_remnants_are_found_by_marker_and_by_identity() -> None:
 
 def test_what_does_not_end_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """An end that cannot be had is not claimed."""
-    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JDEAD"})
+    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JWORKER"})
 
-    assert not remnants.end_all(row_of(replace(Identity.current(), start=0)), [], -1.0)
+    assert not remnants.end_all(worker_row(replace(Identity.current(), start=0)), [], -1.0)
     child.communicate()
 
 
 def test_nothing_survives_a_reboot() -> None:
     """A supervisor of an earlier boot of this host is dead, and so is all that it had."""
-    worker = row_of(replace(Identity.current(), boot_id="an earlier one"))
+    worker = worker_row(replace(Identity.current(), boot_id="an earlier one"))
 
     assert remnants.is_provably_dead(worker)
     assert not remnants.is_reachable(worker)
@@ -193,7 +184,7 @@ def running_job(client: Client, worker: Worker) -> AsyncJob:
 
 def test_an_owner_without_a_row_cannot_be_taken_over(client: Client) -> None:
     """It is said, and nothing is written."""
-    job = running_job(client, row_of(Identity.current()))
+    job = running_job(client, worker_row(Identity.current()))
 
     with pytest.raises(ConflictError, match="has no row"):
         takeover.bury_owner(client.db, client.settings, job, None)
@@ -202,9 +193,9 @@ def test_an_owner_without_a_row_cannot_be_taken_over(client: Client) -> None:
 def test_a_takeover_that_leaves_something_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a process of the dead worker lives, its job is not called ended."""
     monkeypatch.setattr(takeover, "PATIENCE", -1.0)
-    worker = row_of(replace(Identity.current(), pid=1, start=0), worker_id="01JDEAD")
+    worker = worker_row(replace(Identity.current(), pid=1, start=0), worker_id="01JWORKER")
     job = running_job(client, worker)
-    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JDEAD"})
+    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JWORKER"})
 
     with pytest.raises(ConflictError, match="do not end"):
         takeover.bury_owner(client.db, client.settings, job, worker)
@@ -215,7 +206,7 @@ def test_a_takeover_that_leaves_something_is_refused(client: Client, monkeypatch
 
 def test_a_running_job_without_an_owner_cannot_be_cancelled(client: Client) -> None:
     """It is said instead of waited for."""
-    job = running_job(client, row_of(Identity.current()))
+    job = running_job(client, worker_row(Identity.current()))
     client.db.connection.execute("DELETE FROM workers")
 
     with pytest.raises(ConflictError, match="has no row"):
@@ -224,7 +215,7 @@ def test_a_running_job_without_an_owner_cannot_be_cancelled(client: Client) -> N
 
 def test_force_needs_the_job_to_be_here(client: Client) -> None:
     """Neither a job on another host nor one without a process can be killed from here."""
-    here = row_of(Identity.current())
+    here = worker_row(Identity.current())
     job = running_job(client, here)
 
     with pytest.raises(ConflictError, match="cannot be reached from here"):
@@ -241,7 +232,7 @@ def test_force_needs_the_job_to_be_here(client: Client) -> None:
 def test_a_worker_elsewhere_cannot_be_signalled() -> None:
     """Its pid means nothing here."""
     with pytest.raises(ConflictError, match="does not run here"):
-        takeover.signal_worker(row_of(replace(Identity.current(), boot_id="elsewhere")), signal.SIGTERM)
+        takeover.signal_worker(worker_row(replace(Identity.current(), boot_id="elsewhere")), signal.SIGTERM)
 
 
 def test_pokes_that_cannot_arrive_are_ignored(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,7 +321,7 @@ class Recorder:
 def fleet(client: Client) -> Iterator[Fleet]:
     """A fleet with a real store and a recorder in place of the spawner."""
     with client.db.write() as tx:
-        workers.register(tx, row_of(Identity.current(), worker_id="W"))
+        workers.register(tx, worker_row(Identity.current(), worker_id="W"))
     selector = selectors.DefaultSelector()
     made = Fleet(
         OrderBook(client.db, client.settings), Ledger(client.db, "W", beat_due=False), Timers(), selector, silent,
@@ -452,17 +443,10 @@ def test_progress_is_written_once_a_turn_and_the_first_word_is_the_last(fleet: F
 
 def test_the_plan_of_a_living_worker_is_left_alone(client: Client) -> None:
     """Only what is provably dead is buried; otherwise the plan is busy."""
-    plan_id = "0" * 26
-    plans.create(
-        client.db,
-        PlanRow(
-            plan_id=plan_id, name="n", project="/", state=PlanState.DRAFT, frozen_json="{}", source_path="",
-            source_sha256="", branch=None, head=None, sandbox="none", created_at=utc_now(), updated_at=utc_now(),
-        ),
-    )  # fmt: skip
+    plan_id = add_plan(client.db)
     client.enqueue_plan(plan_id, Phase.EXECUTE)
     with client.db.write() as tx:
-        workers.register(tx, row_of(Identity.current(), worker_id="W"))
+        workers.register(tx, worker_row(Identity.current(), worker_id="W"))
         (job,) = claims.claim(tx, "W", 1)
 
     with pytest.raises(ConflictError, match=job.job_id):

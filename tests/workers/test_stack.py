@@ -76,35 +76,32 @@ def test_another_file_under_the_number_is_left_alone(tmp_path: Path) -> None:
     assert file.take() == ""
 
 
-def test_rubbish_is_no_stack() -> None:
-    """A job that writes into every descriptor that it has."""
+def taken_after(data: bytes) -> str:
+    """What is taken for a stack when a job process has written *data* where its stack goes."""
     file = StackFile()
     pid = os.fork()
     if pid == 0:
         file.become()
-        os.write(STACK_FD, b"rubbish" * 3000)
+        os.write(STACK_FD, data)
         os._exit(0)
     os.waitpid(pid, 0)
+    return file.take()
 
-    assert file.take() == ""
+
+def test_rubbish_is_no_stack() -> None:
+    """A job that writes into every descriptor that it has."""
+    assert taken_after(b"rubbish" * 3000) == ""
 
 
 def test_the_frames_of_every_job_process_are_left_out() -> None:
     """What a person sees ends where the code of the job begins."""
-    file = StackFile()
-    pid = os.fork()
-    if pid == 0:
-        file.become()
-        frames = [
-            '  File "mine.py", line 3 in hang',
-            '  File "/x/agentsd/workers/child.py", line 1 in _run',
-            '  File "/x/agentsd/workers/spawner.py", line 1 in run',
-        ]
-        text = "Thread 0x1 (most recent call first):\n" + "\n".join(frames) + "\n\n"
-        os.write(STACK_FD, (text + text.replace("Thread", "Current thread")).encode())
-        os._exit(0)
-    os.waitpid(pid, 0)
-    text = file.take()
+    frames = [
+        '  File "mine.py", line 3 in hang',
+        '  File "/x/agentsd/workers/child.py", line 1 in _run',
+        '  File "/x/agentsd/workers/spawner.py", line 1 in run',
+    ]
+    stack = "Thread 0x1 (most recent call first):\n" + "\n".join(frames) + "\n\n"
+    text = taken_after((stack + stack.replace("Thread", "Current thread")).encode())
 
     assert "spawner" not in text
     assert text.count("mine.py") == 2
