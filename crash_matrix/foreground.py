@@ -28,12 +28,7 @@ def apply(stage: Stage) -> dict[str, set[str]]:
     project = _begin(stage)
     _must(project, "execute")
     job = _meet(project, "apply")
-    if job.reason != "completed":
-        stage.told.append(project.apply_again())
-    project.is_applied()
-    stage.must("plan", "revert", project.plan_id)
-    project.is_untouched()
-    stage.told.append("reverted, the project was as before")
+    project.comes_and_goes(job)
     project.nothing_is_left()
     return _endings()
 

@@ -85,6 +85,15 @@ class Project:
         self.stage.acknowledged.add(job.job_id)
         return "applied again, it was whole"
 
+    def comes_and_goes(self, job: AsyncJob) -> None:
+        """After the apply that met the fault: applied again it is whole, and reverted it leaves no trace."""
+        if job.reason != "completed":
+            self.stage.told.append(self.apply_again())
+        self.is_applied()
+        self.stage.must("plan", "revert", self.plan_id)
+        self.is_untouched()
+        self.stage.told.append("reverted, the project was as before")
+
     def is_untouched(self) -> None:
         """Files, index, HEAD, refs and stash of the user are what they were, byte for byte."""
         assert files_in(self.folder) == self.files, "files of the user have changed"
@@ -141,12 +150,7 @@ def apply(stage: Stage) -> dict[str, set[str]]:
     stage.strike()
     job = _met(project, job_id)
     stage.told.append(f"apply ended {job.status}/{job.reason}")
-    if job.reason != "completed":
-        stage.told.append(project.apply_again())
-    project.is_applied()
-    stage.must("plan", "revert", project.plan_id)
-    project.is_untouched()
-    stage.told.append("reverted, the project was as before")
+    project.comes_and_goes(job)
     project.must("apply")
     project.is_applied()
     project.nothing_is_left()
