@@ -112,7 +112,7 @@ def test_the_end_of_a_job_is_one_sentence() -> None:
 
 def _read_to_the_end(terminal: int) -> bytes:
     """The kernel gives what it has, perhaps less than was written; closes the terminal."""
-    parts = []
+    parts: list[bytes] = []
     with contextlib.suppress(OSError):  # EIO: the other end is closed
         while part := os.read(terminal, 4096):
             parts.append(part)

@@ -31,15 +31,12 @@ def test_that_never_ends(torn_down):
 """
 
 
-@pytest.mark.parametrize("options", [("-p", "no:xdist"), ("-n", "1")], ids=["alone", "with workers"])
-def test_a_run_that_is_told_to_stop_leaves_nothing(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_a_run_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
     """As a CI does it: TERM to every process of the run, here more than once."""
-    if options[0] == "-n":
-        pytest.importorskip("xdist")
     (tmp_path / "test_it.py").write_text(TEST)
     begun = tmp_path / "begun"
     run = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", *options, "test_it.py"],
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-p", "no:xdist", "test_it.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'features'}"},
         stdout=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import psutil
 from support.patience import eventually
 from support.processes import is_alive
-from support.rows import worker_row
+from support.rows import WORKER_ID, worker_row
 from support.supervisor import Supervisor
 
 from agentsd import Client
@@ -103,10 +103,10 @@ def test_a_signal_that_comes_with_the_fork_is_not_lost(client: Client) -> None:
     queued = jobs.enqueue(client.db, NewJob(phase="sleep", data={"seconds": 600}))
     with client.db.write() as tx:
         workers.register(tx, worker_row(Identity.current()))
-        (job,) = claims.claim(tx, "01JWORKER", 1)
+        (job,) = claims.claim(tx, WORKER_ID, 1)
     book = OrderBook(client.db, client.settings)
     running = book.prepare(job)
-    spawner = SpawnerProcess("01JWORKER", ())
+    spawner = SpawnerProcess(WORKER_ID, ())
     client.state.logs.mkdir()
     ours, theirs = socket.socketpair()
     spawner.fork(book.order(running), running.order_body, theirs)

@@ -17,7 +17,7 @@ from support.home import Home
 from support.patience import eventually
 from support.processes import is_alive
 from support.queue import add_plan
-from support.rows import worker_row
+from support.rows import WORKER_ID, worker_row
 
 from agentsd import Client
 from agentsd.errors import ConflictError
@@ -134,7 +134,7 @@ def test_a_shield_does_not_hold_for_ever(leader: Leader, monkeypatch: pytest.Mon
 
 def test_remnants_are_found_by_marker_and_by_identity() -> None:
     """And nothing else is touched: no process of another worker, none older than the dead one."""
-    ours = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JWORKER"})
+    ours = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: WORKER_ID})
     theirs = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JOTHER"})
     bare = subprocess.Popen(["sleep", "600"], env={})
     me = Identity.current()
@@ -158,7 +158,7 @@ def test_remnants_are_found_by_marker_and_by_identity() -> None:
 
 def test_what_does_not_end_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """An end that cannot be had is not claimed."""
-    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JWORKER"})
+    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: WORKER_ID})
 
     assert not remnants.end_all(worker_row(replace(Identity.current(), start=0)), [], -1.0)
     child.communicate()
@@ -193,9 +193,9 @@ def test_an_owner_without_a_row_cannot_be_taken_over(client: Client) -> None:
 def test_a_takeover_that_leaves_something_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a process of the dead worker lives, its job is not called ended."""
     monkeypatch.setattr(takeover, "PATIENCE", -1.0)
-    worker = worker_row(replace(Identity.current(), pid=1, start=0), worker_id="01JWORKER")
+    worker = worker_row(replace(Identity.current(), pid=1, start=0), worker_id=WORKER_ID)
     job = running_job(client, worker)
-    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: "01JWORKER"})
+    child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: WORKER_ID})
 
     with pytest.raises(ConflictError, match="do not end"):
         takeover.bury_owner(client.db, client.settings, job, worker)

@@ -33,12 +33,12 @@ from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.worker import AsyncWorker
 from agentsd.workers.process import MARKER, Identity, start_ticks
 
-SILENT = worker_row(Identity.current(), worker_id="01JSILENT")
+SILENT = worker_row(Identity.current(), worker_id=f"01JSILENT{os.getpid()}")
 
 
 @pytest.fixture
 def ledger(client: Client) -> Ledger:
-    """What the supervisor 01JSILENT writes with; its row is live."""
+    """What the silent supervisor writes with; its row is live."""
     with client.db.write() as tx:
         workers.register(tx, SILENT)
     return Ledger(client.db, SILENT.worker_id, beat_due=False)

@@ -135,11 +135,11 @@ def test_a_phase_of_ones_own_moves_no_plan() -> None:
 
 def test_a_process_in_the_middle_of_an_exec_is_not_overlooked(tmp_path: Path) -> None:
     """It becomes another program again and again, and reads as empty in between."""
-    script = tmp_path / "again"
+    script, worker_id = tmp_path / "again", f"01JEXEC{os.getpid()}"
     script.write_text(f"exec /bin/sh {script}\n")
-    with subprocess.Popen(["/bin/sh", script], env={process.MARKER: "01JEXEC"}) as child:
-        seen = [process.is_marked(child.pid, "01JEXEC") for _ in range(5000)]
-        listed = [list(process.marked("01JEXEC")) for _ in range(20)]
+    with subprocess.Popen(["/bin/sh", script], env={process.MARKER: worker_id}) as child:
+        seen = [process.is_marked(child.pid, worker_id) for _ in range(5000)]
+        listed = [list(process.marked(worker_id)) for _ in range(20)]
         child.kill()
 
     assert all(seen)
@@ -150,5 +150,5 @@ def test_a_process_without_an_environment_is_nobodys(monkeypatch: pytest.MonkeyP
     """And keeps nobody waiting."""
     monkeypatch.setattr(process, "_PATIENCE", 600.0)
     with subprocess.Popen(["sleep", "600"], env={}) as child:
-        assert not process.is_marked(child.pid, "01JEXEC")
+        assert not process.is_marked(child.pid, f"01JEXEC{os.getpid()}")
         child.kill()

@@ -239,9 +239,10 @@ def test_descendants_come_parents_first() -> None:
 
 def test_marked_processes_are_found_by_their_environment() -> None:
     """Whatever the process does to its own name or session."""
-    child = subprocess.Popen(["sleep", "60"], env={**os.environ, process.MARKER: "01JMARKED"})
+    worker_id = f"01JMARKED{os.getpid()}"
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, process.MARKER: worker_id})
 
-    assert [child.pid] == list(process.marked("01JMARKED"))
+    assert [child.pid] == list(process.marked(worker_id))
     child.kill()
     child.communicate()
-    assert list(process.marked("01JMARKED")) == []
+    assert list(process.marked(worker_id)) == []
