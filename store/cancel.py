@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agentsd.errors import InvalidTransitionError, NotFoundError
+from collections.abc import Iterable
+
+from agentsd.errors import AgentsError, InvalidTransitionError, NotFoundError
 from agentsd.faults import reach
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.store import dependents, events, plans
@@ -43,3 +45,16 @@ def request_cancel(tx: Transaction, job_id: str, *, why: str = "", signal: str |
     if not found:
         raise NotFoundError("job", job_id)
     raise InvalidTransitionError(job_id, found[0][0], AsyncJobStatus.CANCELLED)
+
+
+def request_cancels(
+    tx: Transaction, ids: Iterable[str], *, why: str = "", signal: str | None = None
+) -> list[AsyncJob | AgentsError]:
+    """As :func:`request_cancel`, for each of *ids*; in the place of a job that cannot be cancelled stands why."""
+    asked: list[AsyncJob | AgentsError] = []
+    for job_id in ids:
+        try:
+            asked.append(request_cancel(tx, job_id, why=why, signal=signal))
+        except (NotFoundError, InvalidTransitionError) as error:  # nothing has been written of that job
+            asked.append(error)
+    return asked

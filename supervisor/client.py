@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
 
 import orjson
 
-from agentsd.errors import BadPayloadError, InvalidInputError
+from agentsd.errors import AgentsError, BadPayloadError, InvalidInputError
 from agentsd.model import JSON, PLAN_PHASES, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
 from agentsd.store import bulk, events, jobs, plans, steering, workers
 from agentsd.store.database import Database, open_store
@@ -237,6 +237,18 @@ class Client:
         from agentsd.supervisor.cancelling import cancel_job  # noqa: PLC0415 - brings what ends processes
 
         return cancel_job(self.db, self.settings, job_id, reason=reason, signal=signal, force=force)
+
+    def cancel_many(
+        self, ids: Sequence[str], *, reason: str = "", signal: str | None = None, force: bool = False
+    ) -> builtins.list[CancelOutcome | AgentsError]:
+        """As :meth:`cancel`, of any number of jobs, a few hundred in a transaction.
+
+        Returns for each what became of it, or the error that :meth:`cancel` would raise; one that cannot be cancelled
+        does not keep the others from it. Raises InvalidInputError for what is no signal.
+        """
+        from agentsd.supervisor.cancelling import cancel_jobs  # noqa: PLC0415 - brings what ends processes
+
+        return cancel_jobs(self.db, self.settings, ids, reason=reason, signal=signal, force=force)
 
     # -- workers ------------------------------------------------------------------------------------
 

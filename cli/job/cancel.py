@@ -87,10 +87,11 @@ def cancel_jobs(
     output = current_output()
     done: list[tuple[AsyncJob, bool]] = []
     worst = ExitCode.OK
-    for job_id in ids:
+    for outcome in client.cancel_many(ids, reason=reason, signal=signal, force=force):
         try:
-            outcome = client.cancel(job_id, reason=reason, signal=signal, force=force)
-            job = client.wait(job_id) if wait and outcome.acknowledged else outcome.job
+            if isinstance(outcome, AgentsError):
+                raise outcome
+            job = client.wait(outcome.job.job_id) if wait and outcome.acknowledged else outcome.job
             done.append((job, outcome.acknowledged))
             worst = max(worst, _judge(job, outcome.acknowledged, output, waited=wait))
         except AgentsError as error:

@@ -50,6 +50,7 @@ def use(client: Client) -> None:
     assert_type(client.wait("id", timeout=1.5, on_change=look_at), AsyncJob)
     assert_type(client.cancel("id", reason="why", force=True), CancelOutcome)
     assert_type(client.cancel("id").acknowledged, bool)
+    assert_type(client.cancel_many(["id"], reason="why"), list[CancelOutcome | AgentsError])
     assert_type(client.retry("id"), AsyncJob)
     assert_type(client.hold("id"), AsyncJob)
     assert_type(client.set_priority("id", 3), AsyncJob)
