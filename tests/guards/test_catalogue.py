@@ -63,6 +63,14 @@ def test_a_guard_that_has_moved_fails(tmp_path: Path) -> None:
             guard.remove(tmp_path)
 
 
+def test_a_guard_that_does_not_exist_is_no_success() -> None:
+    """Where nothing is removed, nothing was noticed."""
+    command = [sys.executable, "-m", "guards", "--only", "luck"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+    assert (2, "No guard has any of ['luck'] in its name.\n") == (ended.returncode, ended.stderr)
+
+
 @pytest.mark.slow
 def test_the_command_removes_a_guard_and_names_who_notices() -> None:
     """In a copy, whose code is what runs."""
