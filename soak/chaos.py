@@ -34,20 +34,22 @@ class Chaos:
         self._thaw_at = math.inf
 
     def strike(self) -> None:
-        """One blow, chosen by chance."""
+        """One blow, chosen by chance. What it is to hit may be gone, or its row may."""
         blow = self._chance.choice(BLOWS)
         with suppress(AgentsError, ProcessLookupError, AssertionError):
             blow(self)
             self.done[blow.__name__] += 1
 
-    def _running(self) -> AsyncJob | None:
+    def _running(self) -> AsyncJob:
+        """A job that runs. Raises ProcessLookupError, so that a blow which hits nothing is not counted."""
         jobs = self._client.list(statuses=[AsyncJobStatus.RUNNING])
-        return self._chance.choice(jobs) if jobs else None
+        if not jobs:
+            raise ProcessLookupError
+        return self._chance.choice(jobs)
 
     def cancel_a_job(self) -> None:
         """Through the client, as an operator does."""
-        if job := self._running():
-            self._client.cancel(job.job_id, reason="soak")
+        self._client.cancel(self._running().job_id, reason="soak")
 
     def kill_a_job(self) -> None:
         """KILL its leader."""
@@ -59,8 +61,9 @@ class Chaos:
 
     def _signal_job(self, number: signal.Signals) -> None:
         job = self._running()
-        if job and job.pid and job.pid_start == start_ticks(job.pid):
-            os.kill(job.pid, number)
+        if not job.pid or job.pid_start != start_ticks(job.pid):
+            raise ProcessLookupError
+        os.kill(job.pid, number)
 
     def kill_the_victims_spawner(self) -> None:
         """Its supervisor mends that."""
@@ -76,14 +79,12 @@ class Chaos:
         self._thaw_at = time.monotonic() + self._chance.uniform(0.2, 2) * TTL
 
     def kill_the_victim(self) -> None:
-        """And start it anew."""
+        """:meth:`revive` starts it anew."""
         self.victim.kill()
-        self._start_the_victim()
 
     def kill_the_victim_with_its_spawner(self) -> None:
         """In one instant: the next start, or the other supervisor, has to clean up."""
         self.victim.kill_with_spawner()
-        self._start_the_victim()
 
     def kill_two_or_three_at_once(self) -> None:
         """Of the victim, its spawner and a job of it."""
@@ -103,16 +104,13 @@ class Chaos:
             self.victim.process.wait()
 
     def revive(self) -> None:
-        """Wake the victim up if it has been stopped for long enough; start it again if it has ended."""
+        """Wake the victim up if it has been stopped for long enough; start it again if it has ended, which has to work."""
         if time.monotonic() >= self._thaw_at:
             self._thaw_at = math.inf
             self.victim.thaw()
         if self.victim.process.poll() is not None:
-            self._start_the_victim()
-
-    def _start_the_victim(self) -> None:
-        self._thaw_at = math.inf
-        self.victim.start()
+            self._thaw_at = math.inf
+            self.victim.start()
 
     def end(self) -> None:
         """Stop both as an operator does."""

@@ -12,9 +12,12 @@ from pathlib import Path
 from support.home import Home
 
 from agentsd import Client
+from agentsd.cli.plan.create import row_of
 from agentsd.errors import StoreBusyError
 from agentsd.model import Phase
+from agentsd.plans.file import load_plan
 from agentsd.store import plans
+from agentsd.store.ids import new_id
 
 PLAN = """\
 name: soak
@@ -22,13 +25,14 @@ steps:
   - {name: write, write: {path: "notes/{0}.txt", content: "{0}\\n"}}
   - {name: work, run: "(setsid sleep 300 &) ; git status --short; echo {0} >> all.txt"}
 """
+_ACTIVE = "SELECT count(*) FROM async_jobs WHERE status IN ('queued', 'running')"
 QUEUE = 12
 """Jobs that wait or run at once."""
 
 
 @dataclass
 class Load:
-    """Queues jobs until told to stop, and remembers every one that was acknowledged."""
+    """Queues jobs, and remembers every one that was acknowledged."""
 
     client: Client
     home: Home
@@ -44,9 +48,7 @@ class Load:
 
     def fill(self) -> None:
         """Queue jobs until there are enough that have not ended."""
-        active = self.client.db.read("SELECT count(*) FROM async_jobs WHERE status IN ('queued', 'running')")[
-            0
-        ][0]
+        ((active,),) = self.client.db.read(_ACTIVE)
         # A supervisor that is stopped in a transaction keeps others from writing: then nothing is acknowledged.
         with suppress(StoreBusyError):
             for _ in range(max(0, QUEUE - active)):
@@ -84,10 +86,7 @@ class Load:
 
 
 def _create_plan(client: Client, file: Path, project: Path) -> str:
-    from agentsd.cli.plan.create import row_of  # noqa: PLC0415 - what the command does, in this process
-    from agentsd.plans.file import load_plan  # noqa: PLC0415
-    from agentsd.store.ids import new_id  # noqa: PLC0415
-
+    """What ``agents plan create`` does, in this process."""
     row = row_of(load_plan(file, project), new_id())
     plans.create(client.db, row)
     return row.plan_id

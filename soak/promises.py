@@ -68,7 +68,9 @@ def _effects(client: Client, load: Load) -> Iterator[str]:
 
 def _files(home: Home, client: Client) -> Iterator[str]:
     """After a prune of all that has ended, no output is left but that of the jobs which are kept."""
-    Operator(home).ask("job", "prune", "--older-than", "0 s")
+    pruned = Operator(home).ask("job", "prune", "--older-than", "0 s")
+    if pruned.exit_code:
+        yield f"the prune failed: {pruned}"
     kept = {job_id for (job_id,) in client.db.read("SELECT job_id FROM async_jobs")}
     for folder in home.state.logs.iterdir():
         if folder.name not in kept:
