@@ -17,7 +17,6 @@ import tarfile
 import tempfile
 import time
 import venv
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +85,8 @@ class Run:
         (self.folder / archive.name.removesuffix(".tar.gz")).rename(self.project)
         self.git("init", "--quiet")
         self.git("add", "--all")
-        self.git(
-            "-c",
-            "user.name=Real Run",
-            "-c",
-            "user.email=real@example.org",
-            "commit",
-            "--quiet",
-            "-m",
-            "sdist",
-        )
+        who = ("-c", "user.name=Real Run", "-c", "user.email=real@example.org")
+        self.git(*who, "commit", "--quiet", "-m", "sdist")
 
     def review(self, plan: str) -> None:
         """Look at the change as a person would, and count it."""
@@ -140,9 +131,8 @@ def need(holds: bool, what: str) -> None:
         sys.exit(f"not so: {what}")
 
 
-def main(words: Mapping[int, str]) -> None:
+def main(agentsd: Path) -> None:
     """Run it and print the figures."""
-    agentsd = Path(words.get(1, str(HERE.parents[1]))).resolve()
     with tempfile.TemporaryDirectory(prefix="agentsd-real-run-") as folder:
         run = Run(Path(folder), agentsd)
         run.all()
@@ -150,4 +140,4 @@ def main(words: Mapping[int, str]) -> None:
 
 
 if __name__ == "__main__":
-    main(dict(enumerate(sys.argv)))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parents[1]).resolve())
