@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
 from pathlib import Path
@@ -32,11 +31,3 @@ def hang_native(job: JobContext) -> int:
     """One C call that holds the GIL for many minutes: no Python handler can run meanwhile."""
     _enter(job)
     return sum(range(10**12))
-
-
-def swallow(job: JobContext) -> None:
-    """Swallow every exception that anybody raises in here, and carry on."""
-    _enter(job)
-    while True:
-        with contextlib.suppress(BaseException):
-            time.sleep(600)
