@@ -25,6 +25,10 @@ _STATUS, _REASON = COLUMNS.index("status"), COLUMNS.index("reason")
 _INSERT = f"""INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at,
  attempt, retry_of, priority, timeout, held_at, held_by, waits_for, key)
 VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMN_LIST}"""
+# UNION, as a row that somebody else wrote may follow itself.
+_ACTIVE_ATTEMPT = f"""WITH RECURSIVE later(job_id) AS (
+SELECT ? UNION SELECT next.job_id FROM later CROSS JOIN async_jobs AS next ON next.retry_of = later.job_id)
+SELECT job_id, status FROM later CROSS JOIN async_jobs USING (job_id) WHERE status IN {ACTIVE}"""
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 
 
@@ -174,7 +178,10 @@ def active_job(tx: Transaction, plan_id: str) -> tuple[str, str, str] | None:
 
 
 def insert_retry(tx: Transaction, job: AsyncJob) -> AsyncJob:
-    """Queue a new attempt at a job that has ended, because a person asks. Raises ConflictError."""
+    """Queue a new attempt at a job that has ended, because a person asks.
+
+    Raises ConflictError, which names the active job: of its plan, of its key, or an attempt that followed it already.
+    """
     if not job.status.is_terminal:
         raise ConflictError(f"Job {job.job_id} is {job.status}: only a job that has ended can be retried.")
     if job.phase in PLAN_PHASES:
@@ -184,6 +191,10 @@ def insert_retry(tx: Transaction, job: AsyncJob) -> AsyncJob:
                 f"Plan {job.plan_id} has an active job: {active[0]} ({active[1]}, {active[2]})."
             )
         plans.begin_phase(tx, job.plan_id, Phase(job.phase))
+    following = tx.execute(_ACTIVE_ATTEMPT, (job.job_id,))
+    if following:
+        new, status = following[0]
+        raise ConflictError(f"Job {job.job_id} is tried again already: job {new} is {status}.")
     same = active_of_key(tx, job.key)
     if same is not None:
         raise ConflictError(f"Job {same.job_id} with the same key {job.key!r} is {same.status}.")

@@ -12,7 +12,10 @@ from agentsd.errors import ExitCode
 @define("retry", examples="agents job retry 01JABCDE")
 @click.argument("job")
 def command(job: str) -> ExitCode:
-    """Queue a new attempt at JOB, which has ended, and print the new job's id."""
+    """Queue a new attempt at JOB, which has ended, and print the new job's id.
+
+    Exits with 4, and names it, while an attempt that followed JOB is queued or running.
+    """
     output = current_output()
     with session() as client:
         new = client.retry(find_job(client, job))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from support.agents import Agents
 from support.home import Home
+from support.operator import AGENTS
 from support.patience import eventually
 from support.supervisor import Supervisor
 from support.world import World
@@ -175,7 +177,25 @@ def test_a_retry_is_a_new_job_and_only_of_what_has_ended(agents: Agents) -> None
     assert f"follows job {job}" in agents("job", "explain", new["job_id"]).out
     assert f"Job {new['job_id']} followed it" in agents("job", "explain", job).out
     assert f"retry of {job}" in agents("job", "show", new["job_id"]).out
+    agents("job", "cancel", new["job_id"])
     assert len(agents("job", "retry", job).out.strip()) == 26
+
+
+def test_of_retries_at_once_one_is_queued(agents: Agents, home: Home) -> None:
+    """Whoever comes later is told which one, with the code of a conflict."""
+    job = agents.enqueue("noop")
+    agents("job", "cancel", job)
+    words = [AGENTS, "job", "retry", job]
+    started = [
+        subprocess.Popen(words, env=home.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [(*each.communicate(timeout=60), each.returncode) for each in started]
+
+    (new,) = [row["job_id"] for row in agents.ask("job", "list")["jobs"] if row["retry_of"] == job]
+    refused = f"Error: Job {job} is tried again already: job {new} is queued.\n"
+    assert sorted((code, out) for out, _, code in said) == [(0, f"{new}\n"), *[(4, "")] * 3]
+    assert [err for _, err, code in said if code] == [refused] * 3
 
 
 def test_pruning_deletes_what_ended_long_ago(agents: Agents) -> None:

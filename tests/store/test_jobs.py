@@ -255,6 +255,35 @@ def test_a_retry_is_a_new_row(db: Database) -> None:
     assert jobs.successor(db, second.job_id) is None
 
 
+def test_what_is_tried_again_already_is_not_tried_a_second_time(db: Database) -> None:
+    """However many attempts lie between it and the one that is queued or runs; when that has ended, it is."""
+    first = jobs.enqueue(db, NewJob(phase="echo", data=1))
+    other = jobs.enqueue(db, NewJob(phase="echo", data=1))
+    for job in (first, other):
+        assert claim(db) != []
+        finish(db, jobs.get(db, job.job_id))
+    with db.write() as tx:
+        second = jobs.insert_retry(tx, jobs.get(db, first.job_id))
+        jobs.insert_retry(tx, jobs.get(db, other.job_id))
+    finish(db, claim(db)[0])
+    with db.write() as tx:
+        third = jobs.insert_retry(tx, jobs.get(db, second.job_id))
+
+    for status in ("queued", "running"):
+        for ended in (first, second):
+            with (
+                pytest.raises(
+                    ConflictError, match=f"{ended.job_id} is tried again .* {third.job_id} is {status}"
+                ),
+                db.write() as tx,
+            ):
+                jobs.insert_retry(tx, jobs.get(db, ended.job_id))
+        claim(db, 2)
+    finish(db, jobs.get(db, third.job_id))
+    with db.write() as tx:
+        assert first.job_id == jobs.insert_retry(tx, jobs.get(db, first.job_id)).retry_of
+
+
 # -- plans ------------------------------------------------------------------------------------------
 
 
