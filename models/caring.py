@@ -158,10 +158,11 @@ def bury(world: World, rules: Rules) -> Steps:
 
 @action("agentsd.supervisor.duties:Duties.begin", "agentsd.supervisor.remnants:is_stopped")
 def end_who_is_in_the_way(world: World, rules: Rules) -> Steps:
-    """Who is to be buried was stopped in a transaction, so that nothing can be written: it is killed."""
+    """Who is to be buried, or was, and is stopped in a transaction, so that nothing can be written, is killed."""
     for me in up(world):
         for who, other in enumerate(world.supervisors):
-            if who != me and other.judged == "proven" and other.holds and rules.in_the_way:
+            doomed = other.judged == "proven" or not other.row
+            if who != me and doomed and other.holds and rules.in_the_way:
                 yield f"{SUPERVISORS[me]} kills {SUPERVISORS[who]}, which is in the way", dead(world, who)
 
 

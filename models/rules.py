@@ -38,7 +38,7 @@ class Rules:
     same_processes: bool = True
     """Who ends a job from outside looks again when its row names another process than the one that was ended."""
     in_the_way: bool = True
-    """Who is to be buried and was stopped in a transaction is killed."""
+    """Who is to be buried, or was, and is stopped in a transaction is killed."""
     last_words: bool = True
     """Who exits while it owns running jobs leaves its row open, so that others judge it."""
     cancel_is_obeyed: bool = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable
 from typing import Protocol
 
 from agentsd.faults import reach
@@ -165,7 +164,7 @@ class Duties:
         if now - self._looked_at > patience:
             self.reaper.forget()
         elif now - self._worker.ledger.beaten_at > patience:
-            in_the_way = self._in_the_way(others)
+            in_the_way = self._in_the_way()
             self.reaper.forget(all_but=in_the_way)
         self._looked_at = now
         wrote = self._worker.ledger.beaten_at
@@ -175,11 +174,20 @@ class Duties:
                 self._burying.add(dead.worker.worker_id)
                 self._bury(dead, left)
 
-    def _in_the_way(self, others: Iterable[Worker]) -> str:
-        """The supervisor that was stopped in a transaction, because of which nobody can write; its silence counts."""
-        holder = self._worker.db.mutex.holder_pid()
-        stopped = (each.worker_id for each in others if each.pid == holder and remnants.is_stopped(each))
-        return next(stopped, "")
+    def _in_the_way(self) -> str:
+        """The supervisor that was stopped in a transaction, because of which nobody can write; its silence counts.
+
+        Declared lost, gone on, and stopped again before it noticed, it is judged by nobody any more: it is ended.
+        """
+        for each in workers.list_workers(self._worker.db, include_ended=True):
+            if self._is_in_the_way(each):
+                if each.ended_at is not None:
+                    kill_identified(each.pid)
+                return each.worker_id
+        return ""
+
+    def _is_in_the_way(self, other: Worker) -> bool:
+        return self._worker.db.mutex.holder_pid() == other.pid and remnants.is_stopped(other)
 
     def _bury(self, dead: Dead, left: list[AsyncJob], standstill: Standstill | None = None) -> None:
         """One round of a burial. Whatever goes wrong, the dead is judged anew at the next poll, not forgotten."""
@@ -246,7 +254,7 @@ class Duties:
         It holds the mutex and SQLite's own lock for as long as it is stopped: neither its burial nor
         anything else could be written before somebody continues it.
         """
-        if self._worker.db.mutex.holder_pid() == dead.worker.pid and remnants.is_stopped(dead.worker):
+        if self._is_in_the_way(dead.worker):
             kill_identified(dead.worker.pid)
 
     def _again(

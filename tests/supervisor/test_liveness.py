@@ -23,6 +23,7 @@ from support.supervisor import Supervisor
 from support.wall_clock import WallClock
 
 from agentsd import Client
+from agentsd.faults import VARIABLE
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store import claims, workers
 from agentsd.workers.process import Identity
@@ -172,6 +173,24 @@ def test_a_job_that_was_stopped_goes_on_where_it_was(
         still_runs(client, job, 0.05)
 
     passes(client, job, gate)
+
+
+def test_who_was_declared_lost_is_in_nobodys_way(
+    home: Home, client: Client, start: Start, tmp_path: Path
+) -> None:
+    """It goes on and is stopped again, in the transaction in which it would notice: nobody could ever write."""
+    token = tmp_path / "token"
+    home.environ[VARIABLE] = f"beat.write=stop:{token}"
+    lost = start()
+    del home.environ[VARIABLE]
+    start()
+    lost.freeze()
+    eventually(lambda: len(client.live_workers()) == 1, 20, "it is declared lost")
+    token.touch()
+    lost.thaw()
+
+    assert lost.process.wait(20 * PATIENCE) == -signal.SIGKILL
+    assert end_of(client, client.enqueue("noop")).reason is Reason.COMPLETED
 
 
 @pytest.mark.slow
