@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guards.guard import DECISIONS, LIFECYCLE, MACHINE, MATRIX, RACES, Guard
+from guards.guard import DECISIONS, LIFECYCLE, LIVENESS, MACHINE, MATRIX, RACES, Guard
 
 JUDGING = (
     Guard(
@@ -18,6 +18,13 @@ JUDGING = (
         "elif now - self._worker.ledger.beaten_at > patience:",
         "elif False:",
         ("tests/machine/test_steps.py::test_who_cannot_write_does_not_call_others_silent", MACHINE),
+    ),
+    Guard(
+        "lost one in the way", "who was declared lost and is stopped in a transaction keeps everybody from writing",
+        "supervisor/duties.py",
+        "if each.ended_at is not None:",
+        "if False:",
+        (f"{LIVENESS}::test_who_was_declared_lost_is_in_nobodys_way",),
     ),
     Guard(
         "own silence", "who cannot write for a TTL while others can goes on, though they call it dead",
