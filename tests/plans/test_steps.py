@@ -19,8 +19,8 @@ def states(steps: list[dict[str, JSON]]) -> list[str]:
     return [step["state"] for step in steps]
 
 
-def log(job: Job, number: int = 1) -> str:
-    return log_path(job.log_dir, number).read_text()
+def log(job: Job) -> str:
+    return log_path(job.log_dir, 1).read_text()
 
 
 def failed(job: Job) -> StepFailedError:

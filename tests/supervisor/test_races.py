@@ -341,7 +341,7 @@ def marked_process() -> Iterator[subprocess.Popen[bytes]]:
     started.wait()
 
 
-def started_as(client: Client, ledger: Ledger, job: AsyncJob, process: subprocess.Popen[bytes]) -> None:
+def started_as(ledger: Ledger, job: AsyncJob, process: subprocess.Popen[bytes]) -> None:
     """Store *process* as the job's."""
     running = forked(job, process.pid)
     running.pid_start = start_ticks(process.pid)
@@ -360,7 +360,7 @@ def test_force_looks_again_when_the_job_has_got_another_process(
 
     def wake_up(*_: object) -> None:
         monkeypatch.setattr(takeover, "_end_orphans", real)
-        started_as(client, ledger, job, process)
+        started_as(ledger, job, process)
 
     monkeypatch.setattr(takeover, "_end_orphans", wake_up)
     ended = takeover.force(client.db, job, row(client))
