@@ -8,19 +8,21 @@ from pathlib import Path
 import psutil
 
 from agentsd.store.jobs import NewJob, insert
+from agentsd.workers.title import standing_by
 from limits.figure import Figure
 from limits.surroundings import fresh_home, supervisor
 
 
 def idle(rounds: int, seconds: float) -> list[Figure]:
-    """CPU, wake-ups and memory of a supervisor and its spawner, after one job; *rounds* of *seconds*."""
+    """CPU, wake-ups and memory of a supervisor, its spawner and what stands by, after one job; *rounds* of *seconds*."""
     cpu: list[float] = []
     wakes: list[float] = []
     pss: list[float] = []
-    with fresh_home() as home, supervisor(home) as running, home.connect() as client:
+    # The store is there: whoever makes it loads what only that needs.
+    with fresh_home() as home, home.connect() as client, supervisor(home) as running:
         client.wait(client.enqueue("noop").job_id, timeout=30)
         time.sleep(2)  # until the last timer of that job is over
-        pids = (running.pid, running.spawner_pid)
+        pids = [running.pid, running.spawner_pid, *standing_by(running.spawner_pid)]
         for _ in range(rounds):
             before = [_spent(pid) for pid in pids]
             time.sleep(seconds)  # what is measured is that nothing happens meanwhile

@@ -35,6 +35,8 @@ _NO_PAYLOAD: Mapping[str, JSON] = MappingProxyType({})
 class ForegroundWorker(AsyncWorker):
     """A supervisor for one job."""
 
+    standbys = 0
+
     def __init__(
         self,
         state: StateDir,

@@ -15,6 +15,7 @@ from agentsd.store.settings import Settings
 from agentsd.supervisor import remnants
 from agentsd.supervisor.reaper import Dead, bury
 from agentsd.workers.process import descendants, kill_identified, marked, start_ticks
+from agentsd.workers.title import standing_by
 
 PATIENCE = 15.0
 """Seconds until the remnants of a dead supervisor are gone; fork-and-exit hoppers take that long."""
@@ -98,12 +99,13 @@ def _end_orphans(db: Database, owner: Worker) -> None:
 
 
 def _strays(db: Database, owner: Worker) -> list[int]:
-    """The owner's processes that are neither its spawner nor below a living job process of it."""
+    """The owner's processes that are neither its spawner, nor stand by, nor are below a living job process of it."""
     found = list(marked(owner.worker_id))
     row = workers.get(db, owner.worker_id) or owner
     stored = [(job.pid, job.pid_start) for job in claims.jobs_of(db, owner.worker_id) if job.pid is not None]
     leaders = [pid for pid, start in stored if start_ticks(pid) == start]
     known = {row.spawner_pid, *leaders, *(pid for leader in leaders for pid in descendants(leader))}
+    known |= standing_by(row.spawner_pid) if row.spawner_pid in found else set()
     strays = [pid for pid in found if pid not in known]
     if row.spawner_pid not in found:  # nobody else ends them
         for pid in strays:

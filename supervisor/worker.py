@@ -42,6 +42,9 @@ class AsyncWorker:
     *drain*: end when nothing is queued and nothing runs. *listener* is told what happens.
     """
 
+    standbys = 2
+    """How many processes wait for the next jobs."""
+
     def __init__(
         self, state: StateDir, settings: Settings, *, drain: bool = False, listener: Listener = silent
     ) -> None:
@@ -83,7 +86,7 @@ class AsyncWorker:
             undo.callback(self.selector.close)
             self.guard = SpawnerGuard(
                 self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload,
-                choose(self.settings.containment, self.worker_id, self.listener),
+                choose(self.settings.containment, self.worker_id, self.listener), self.standbys,
             )  # fmt: skip
             undo.callback(self.guard.finish)
             for directory in (self.state.logs, self.state.sandboxes, self.state.apply, self.state.locks):

@@ -8,6 +8,7 @@ messages, because the spawner must be able to look at any moment without waiting
 
 from __future__ import annotations
 
+import errno
 import mmap
 
 SLOTS = 1024
@@ -26,7 +27,9 @@ class Board:
         self._free = list(range(SLOTS - 1, -1, -1))
 
     def take_slot(self) -> int:
-        """A slot with all bytes clear."""
+        """A slot with all bytes clear. Raises OSError if all are taken."""
+        if not self._free:
+            raise OSError(errno.EAGAIN, "all slots are taken")
         slot = self._free.pop()
         self._page[_BYTES * slot : _BYTES * (slot + 1)] = bytes(_BYTES)
         return slot

@@ -1,4 +1,4 @@
-"""What runs in a job process between fork and exit: become a process of its own, wait for go, run, report.
+"""What runs in a job process between fork and exit: become a process of its own, wait for an order and go, run, report.
 
 Everything here runs inside ``try … finally: os._exit``: an exception that escaped would run the spawner's
 own code a second time, in the child.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -27,9 +28,10 @@ from agentsd.workers import kernel, limits
 from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.frames import FrameWriter, Kind
+from agentsd.workers.link import LOST, Link
 from agentsd.workers.order import Order
 from agentsd.workers.slot import Slot
-from agentsd.workers.stack import CHANNEL_FD, STACK_FD, StackFile, install, reserve_descriptors
+from agentsd.workers.stack import CHANNEL_FD, STACK_FD, install, reserve_descriptors
 from agentsd.workers.title import set_title
 from agentsd.workers.token import CancellationToken
 
@@ -39,6 +41,7 @@ BACKSTOP_MARGIN = 5.0
 """Seconds after timeout and grace at which the kernel ends a job whose spawner cannot."""
 SHIELD_LIMIT = 300.0
 """Seconds that a shield holds the end of a job up at most."""
+STANDBY_TITLE = "agents standby"
 SPAWNER_IGNORES = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTSTP)
 """Signals that mean nothing to a spawner: only the end of file of its link ends it."""
 _ITIMER_REAL, _SIG_BLOCK, _SIG_SETMASK = (
@@ -75,6 +78,12 @@ def rehearse(board: Board, times: int = 20) -> None:
     body = orjson.dumps({"payload": None, "plan": None, "options": {}})
     kernel.setitimer(_ITIMER_REAL, 0)
     for _ in range(times):
+        desk, giver = (Link(end) for end in socket.socketpair())
+        giver.post(order.to_message(), body, os.dup(theirs.fileno()))
+        giver.flush()
+        os.close(_wait_for_order(desk)[2])
+        desk.close()
+        giver.close()
         kernel.pthread_sigmask(_SIG_BLOCK, ())
         token = CancellationToken(partial(board.cause, number))
         _run(order, body, theirs.fileno(), board, number, token)
@@ -89,14 +98,32 @@ def do_nothing(_job: JobContext) -> None:
 
 def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot, spawner: int) -> NoReturn:
     """Never returns. Called in the child right after fork, with all signals blocked."""
+
+    def whole_life() -> int:
+        _become_job_process(channel_fd, slot, spawner)
+        return _live(order, body, channel_fd, board, slot)
+
+    _end_after(whole_life)
+
+
+def stand_by(desk: Link, board: Board, slot: Slot, spawner: int) -> NoReturn:
+    """As :func:`run_job`, for an order that comes later, at the *desk*."""
+
+    def whole_life() -> int:
+        _become_job_process(desk.fileno(), slot, spawner)
+        set_title(STANDBY_TITLE)
+        order, body, channel_fd = _wait_for_order(desk)
+        desk.close()
+        return _live(order, body, channel_fd, board, slot)
+
+    _end_after(whole_life)
+
+
+def _end_after(whole_life: Callable[[], int]) -> NoReturn:
     code = 1
     try:
         reach("child.begin")
-        channel_fd = _become_job(order, channel_fd, slot, spawner)
-        token = CancellationToken(partial(board.cause, slot.number))
-        _wait_for_go(channel_fd)
-        _let_signals_in(order, token)
-        code = _run(order, body, channel_fd, board, slot.number, token)
+        code = whole_life()
     except BaseException:  # noqa: BLE001 - nothing may escape into the spawner's code
         with contextlib.suppress(BaseException):
             traceback.print_exc()
@@ -105,11 +132,17 @@ def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot
         os._exit(code)
 
 
-def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> int:
-    """Tie this process's life to the spawner's, leave its session, descriptors and output behind.
+def _live(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot) -> int:
+    """From an order to the exit code."""
+    channel_fd = _become_this_job(order, channel_fd)
+    token = CancellationToken(partial(board.cause, slot.number))
+    _wait_for_go(channel_fd)
+    _let_signals_in(order, token)
+    return _run(order, body, channel_fd, board, slot.number, token)
 
-    Returns the channel's new number.
-    """
+
+def _become_job_process(kept_fd: int, slot: Slot, spawner: int) -> None:
+    """Tie this process's life to the spawner's, leave its session and all descriptors but one behind."""
     kernel.die_with_parent()
     # The spawner may have died between fork and prctl: then the kernel will never send that signal.
     if os.getppid() != spawner:
@@ -119,23 +152,45 @@ def _become_job(order: Order, channel_fd: int, slot: Slot, spawner: int) -> int:
     kernel.adopt_orphans()
     if slot.group is not None:
         slot.enter()
-    channel_fd = _keep_only(channel_fd, slot.stack)
+    if slot.stack is not None:
+        slot.stack.become()
+    _keep_only(kept_fd)
+
+
+def _keep_only(fd: int) -> None:
+    """Close every descriptor but the standard ones, *fd*, and those that the spawner has reserved."""
+    low = 3
+    for kept in sorted((fd, STACK_FD, CHANNEL_FD)):
+        os.closerange(low, kept)
+        low = kept + 1
+    os.closerange(low, _HIGHEST_FD)
+
+
+def _wait_for_order(desk: Link) -> tuple[Order, bytes, int]:
+    """The order, the job's body, and the channel to the supervisor.
+
+    Exits where nobody can give an order any more, or where there was no descriptor left for the channel.
+    """
+    poll = select.poll()
+    poll.register(desk, select.POLLIN)
+    while True:
+        poll.poll()
+        for message, body in desk.receive():
+            channel_fd = desk.take_fd()
+            if channel_fd == LOST:
+                os._exit(1)
+            return Order.from_message(message), body, channel_fd
+        if desk.closed:
+            os._exit(0)
+
+
+def _become_this_job(order: Order, channel_fd: int) -> int:
+    """Take on the job's channel, output and title. Returns the channel's new number, out of the handler's way."""
+    os.dup2(channel_fd, CHANNEL_FD, False)
+    os.close(channel_fd)
     reach("child.output")
     _open_output(order.log_dir)
     set_title(order.title)
-    return channel_fd
-
-
-def _keep_only(channel_fd: int, stack: StackFile | None) -> int:
-    """Close every descriptor but the standard ones, the stack's, and the channel, which moves to a high number.
-
-    Both numbers are free: the spawner has reserved them.
-    """
-    os.dup2(channel_fd, CHANNEL_FD, False)
-    if stack is not None:
-        stack.become()
-    os.closerange(3, CHANNEL_FD if stack is None else STACK_FD)
-    os.closerange(CHANNEL_FD + 1, _HIGHEST_FD)
     return CHANNEL_FD
 
 

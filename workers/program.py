@@ -48,7 +48,8 @@ def main() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     kernel.adopt_orphans()
     worker_id, preload = sys.argv[1], sys.argv[2].split(",") if sys.argv[2] else []
-    set_title(f"agents spawner {worker_id}")
+    title = f"agents spawner {worker_id}"
+    set_title(title)
     link = Link(socket.socket(fileno=int(os.environ.pop(LINK_FD_VARIABLE))))
     os.set_inheritable(link.fileno(), False)
     for name, value in LINKED_AT_ONCE.items():
@@ -66,7 +67,7 @@ def main() -> NoReturn:
     for number in SPAWNER_IGNORES:
         signal.signal(number, signal.SIG_DFL)
     worker_group = _probed(link, sys.argv[3])
-    spawner = Spawner(link, worker_group)
+    spawner = Spawner(link, title, worker_group, int(sys.argv[4]))
     rehearse(spawner.board)
     gc.collect()
     gc.freeze()  # a child's collection would touch, and so copy, every page

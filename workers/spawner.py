@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import os
 import select
-import signal
 import time
 from collections import deque
 from pathlib import Path
@@ -19,15 +18,19 @@ from pathlib import Path
 from agentsd.faults import reach
 from agentsd.workers import cgroup
 from agentsd.workers.board import Board
-from agentsd.workers.child import run_job
+from agentsd.workers.forks import Forks, Standby
 from agentsd.workers.leader import Leader
 from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.order import Order
-from agentsd.workers.process import LINUX, OwnChildren, start_ticks
+from agentsd.workers.process import LINUX, OwnChildren
 from agentsd.workers.slot import Slot
 from agentsd.workers.sweep import STUCK_AFTER, own_children, sweep_round
 from agentsd.workers.sweeper import Sweeper, cannot_be_ended, end_everything
+from agentsd.workers.title import STANDING_BY, set_title
+
+QUIET = 1
+"""Milliseconds in which nothing happens until a process is forked ahead: while a queue is worked off that would only cost."""
 
 
 class Spawner:
@@ -37,12 +40,12 @@ class Spawner:
     (counts of references): a turn of the loop calls few, and none that has nothing to do.
     """
 
-    def __init__(self, link: Link, worker_group: Path | None = None) -> None:
-        self._link = link
+    def __init__(self, link: Link, title: str, worker_group: Path | None = None, standbys: int = 0) -> None:
+        """*standbys*: how many processes are to stand by."""
+        self._link, self._title = link, title
         self._worker_group = worker_group
-        self._slots: dict[int, Slot] = {}
-        self._pid = os.getpid()
         self.board = Board()
+        self._forks = Forks(self.board, worker_group)
         self._children = OwnChildren() if LINUX else own_children
         self._leaders: dict[str, Leader] = {}
         self._by_pid: dict[int, Leader] = {}
@@ -50,23 +53,32 @@ class Spawner:
         self._traced: dict[int, float] = {}
         """Job processes that have ended and cannot be reaped yet: pid -> when to tell."""
         self._forked: deque[tuple[Order, int, Slot]] = deque()
-        """What this turn has forked and not yet adopted."""
+        """What this turn has forked for a job and not yet watched."""
+        self._wanted, self._ahead = standbys, standbys > 0
+        """How many processes are to stand by, and whether one more is to be forked as soon as it is quiet."""
+        self._standbys: deque[Standby] = deque()
+        self._title_due = False
+        self._unsent: dict[int, Link] = {}
+        """Desks with a part of an order that the kernel has no room for yet."""
+        self._known: set[int] = set()
+        """Every child that is no orphan."""
         self._poll = select.poll()
         self._poll.register(link, select.POLLIN)
         self._due = math.inf
         self._watching_writes = False
         self._memory = OutOfMemoryWatch()
-        self._sweeper = Sweeper(self._by_pid, self._children)
+        self._sweeper = Sweeper(self._known, self._children)
 
     def run(self) -> None:
         """Serve until the supervisor is gone, then end every tree."""
         link = self._link.fileno()
         while not self._link.closed:
             ready = self._poll.poll(self._patience())
+            if not ready and self._ahead:
+                self._fork_ahead()
             for fd, _ in ready:
                 if fd != link:
-                    self._poll.unregister(fd)
-                    self._reap(self._by_fd.pop(fd))
+                    self._hear(fd)
             if not LINUX:  # untested: macOS has no pidfd
                 self._reap_ended()
             for fd, _ in ready:
@@ -79,9 +91,10 @@ class Spawner:
                 self._sweep()
             if self._link.has_unsent:
                 self._flush()
+            if self._title_due:
+                self._show_standbys()
         end_everything(self._worker_group, self._children)
-        for slot in self._slots.values():
-            slot.close()
+        self._forks.close()
         if self._worker_group is not None:
             cgroup.remove(self._worker_group)
 
@@ -90,11 +103,11 @@ class Spawner:
     def _obey(self, messages: list[tuple[Message, bytes]]) -> None:
         for message, body in messages:
             if message["op"] == "fork":
-                self._fork(Order.from_message(message), body)
+                self._begin(Order.from_message(message), body)
             else:
-                self._adopt_forked()  # this may be about one of them
+                self._watch_forked()  # this may be about one of them
                 self._follow(message)
-        self._adopt_forked()
+        self._watch_forked()
 
     def _follow(self, message: Message) -> None:
         match message["op"]:
@@ -107,60 +120,84 @@ class Spawner:
             case _:  # ping
                 self._link.post({"op": "pong", "n": message["n"]})
 
-    def _fork(self, order: Order, body: bytes) -> None:
+    def _begin(self, order: Order, body: bytes) -> None:
+        """Give a job to a process that stands by, or fork one for it."""
         channel_fd = self._link.take_fd()
+        self._ahead = self._wanted > 0
         if channel_fd == LOST:
             self._fork_failed(order, "no file descriptor left")
-            return
-        number = self.board.take_slot()
-        try:
-            slot = self._slots.get(number) or self._new_slot(number)
-            if self._worker_group is not None:
-                slot.prepare()
-            reach("fork.before")
-            pid = os.fork()
-            if pid == 0:
-                run_job(order, body, channel_fd, self.board, slot, self._pid)
-        except OSError as error:
-            self.board.give_back(number)
-            self._fork_failed(order, str(error))
-            return
-        finally:
-            os.close(channel_fd)
-        self._forked.append((order, pid, slot))
+        elif self._standbys:
+            standby, self._title_due = self._standbys.popleft(), True
+            self._lead(order, standby.pid, standby.pidfd, standby.start, standby.slot)
+            standby.desk.post(order.to_message(), body, channel_fd)
+            self._send(standby.desk)
+        else:
+            self._fork(order, body, channel_fd)
 
-    def _adopt_forked(self) -> None:
-        """Watch what was forked, and tell. After the last fork: each one makes all pages cost a fault again."""
-        while self._forked:
-            self._adopt(*self._forked.popleft())
-
-    def _adopt(self, order: Order, pid: int, slot: Slot) -> None:
-        pidfd = -1
-        try:
-            reach("fork.forked")
-            if LINUX:
-                pidfd = os.pidfd_open(pid)
-            start = start_ticks(pid) or 0
-        except OSError as error:  # no descriptor left: a child that nobody could wait for must not run
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            if pidfd >= 0:
-                os.close(pidfd)
-            self.board.give_back(slot.number)
-            self._fork_failed(order, str(error))
-            return
+    def _lead(self, order: Order, pid: int, pidfd: int, start: int, slot: Slot) -> None:
+        """This child is the process of a job."""
         leader = self._leaders[order.job_id] = Leader(order, pid, pidfd, start, self.board, slot)
         self._by_pid[pid] = leader
         if pidfd >= 0:
             self._by_fd[pidfd] = leader
-            self._poll.register(pidfd, select.POLLIN)
         self._link.post({"op": "forked", "job_id": order.job_id, "pid": pid, "start": start})
         reach("fork.told")
 
-    def _new_slot(self, number: int) -> Slot:
-        """Raises OSError if there is no descriptor left."""
-        self._slots[number] = Slot(number, self._worker_group)
-        return self._slots[number]
+    def _send(self, desk: Link) -> None:
+        """Send what the kernel has room for: a large payload goes out bit by bit, as its reader takes it."""
+        fd = desk.fileno()
+        if not desk.flush():
+            if fd not in self._unsent:
+                self._unsent[fd] = desk
+                self._poll.register(fd, select.POLLOUT)
+            return
+        if self._unsent.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+        desk.close()
+
+    # -- forks -------------------------------------------------------------------------------------
+
+    def _fork(self, order: Order, body: bytes, channel_fd: int) -> None:
+        try:
+            self._forked.append((order, *self._forks.for_job(order, body, channel_fd)))
+        except OSError as error:
+            self._fork_failed(order, str(error))
+        finally:
+            os.close(channel_fd)
+
+    def _watch_forked(self) -> None:
+        """Watch what was forked, and tell. After the last fork: each one makes all pages cost a fault again."""
+        while self._forked:
+            order, pid, slot = self._forked.popleft()
+            try:
+                pidfd, start = self._forks.watch(pid, slot)
+            except OSError as error:
+                self._fork_failed(order, str(error))
+                continue
+            self._watch(pid, pidfd)
+            self._lead(order, pid, pidfd, start, slot)
+
+    def _fork_ahead(self) -> None:
+        """Have one more process stand by. Where that fails nothing is lost: a job has its own forked, and is told."""
+        self._ahead = False
+        try:
+            standby = self._forks.ahead()
+        except OSError:
+            return
+        self._watch(standby.pid, standby.pidfd)
+        self._standbys.append(standby)
+        self._ahead, self._title_due = len(self._standbys) < self._wanted, True
+
+    def _show_standbys(self) -> None:
+        """In the title: whoever has to tell orphans from what stands by cannot ask a supervisor that hangs."""
+        self._title_due = False
+        pids = " ".join(str(standby.pid) for standby in self._standbys)
+        set_title(f"{self._title}{STANDING_BY}{pids}" if pids else self._title)
+
+    def _watch(self, pid: int, pidfd: int) -> None:
+        self._known.add(pid)
+        if pidfd >= 0:
+            self._poll.register(pidfd, select.POLLIN)
 
     def _fork_failed(self, order: Order, error: str) -> None:
         self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": error})
@@ -172,7 +209,32 @@ class Spawner:
         if not LINUX and self._leaders:  # untested: macOS has no pidfd
             return 20
         due = min(self._due, self._sweeper.due) if self._sweeper.ended else self._due
-        return None if due == math.inf else max(0.0, 1000 * (due - time.monotonic()))
+        if due == math.inf:
+            return QUIET if self._ahead else None
+        patience = max(0.0, 1000 * (due - time.monotonic()))
+        return min(patience, QUIET) if self._ahead else patience
+
+    def _hear(self, fd: int) -> None:
+        """A child has ended, or a desk has room again."""
+        if desk := self._unsent.get(fd):
+            self._send(desk)
+            return
+        self._poll.unregister(fd)
+        leader = self._by_fd.pop(fd, None)
+        if leader is not None:
+            self._reap(leader)
+        else:
+            self._lose(next(standby for standby in self._standbys if standby.pidfd == fd))
+
+    def _lose(self, standby: Standby) -> None:
+        """Somebody has ended a process that stood by. The next one is forked after the next job, so that this cannot run hot."""
+        self._standbys.remove(standby)
+        self._title_due = True
+        self._known.discard(standby.pid)  # one that a debugger has to take first is reaped by a sweep
+        os.waitpid(standby.pid, os.WNOHANG)
+        os.close(standby.pidfd)
+        standby.desk.close()
+        self._forks.give_back(standby.slot)
 
     def _reap_ended(self) -> None:  # untested: macOS has no pidfd
         for leader in [*self._by_pid.values()]:
@@ -190,6 +252,7 @@ class Spawner:
             os.close(leader.pidfd)
         reach("sweep.begin")
         del self._by_pid[leader.pid]
+        self._known.discard(leader.pid)
         group = leader.slot.group
         if leader.was_killed or (group is not None and group.counts_memory):
             self._memory.note(leader)
@@ -201,7 +264,7 @@ class Spawner:
         To wait for it would end every other job's limits: it may be at its prompt. It may also be a process that such a
         job has left, so those are ended here. What wakes the loop up for this are the looks at their output.
         """
-        sweep_round(self._by_pid, self._children)
+        sweep_round(self._known, self._children)
         for pid, tell_at in [*self._traced.items()]:
             leader = self._by_pid[pid]
             self._reap(leader)
@@ -249,7 +312,7 @@ class Spawner:
         exit_code = (leader.exit or {}).get("exit_code")
         if slot.group is not None:
             slot.leave(clean=not leader.cause and exit_code == 0)
-        self.board.give_back(slot.number)
+        self._forks.give_back(slot)
         if not begun and not leader.cause and exit_code is not None:
             # It gave up by itself: no descriptor, no room for its log. A signal is somebody's wish, and ends the job.
             self._fork_failed(

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from importlib.machinery import ExtensionFileLoader, PathFinder
 from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 from typing import Any
+
+STANDING_BY = ", standing by: "
+"""What parts a spawner's title from the pids of the processes that stand by."""
 
 
 def _load_extension() -> Any:
@@ -29,3 +33,12 @@ _extension = _load_extension()
 def set_title(text: str) -> None:
     """Show *text* as this process's command line."""
     _extension.setproctitle(text)
+
+
+def standing_by(spawner: int) -> set[int]:
+    """The processes that stand by in a spawner, as its title says."""
+    try:
+        title = Path(f"/proc/{spawner}/cmdline").read_bytes().rstrip(b"\0 ").decode(errors="replace")
+    except OSError:  # it is gone, or this is not Linux
+        return set()
+    return {int(pid) for pid in title.partition(STANDING_BY)[2].split() if pid.isdecimal()}

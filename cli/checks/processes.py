@@ -17,6 +17,7 @@ from agentsd.store import workers
 from agentsd.supervisor.takeover import is_dead
 from agentsd.workers.cgroup import find_worker_groups, processes_in
 from agentsd.workers.process import MARKER, start_ticks
+from agentsd.workers.title import standing_by
 
 if TYPE_CHECKING:
     from agentsd.supervisor.client import Client
@@ -54,6 +55,8 @@ def _walk(pid: int, depth: int, role: str, place: Mapping[str, Any], seen: list[
         role, job = "job", place["leaders"][pid]
     elif pid == worker.spawner_pid:
         role = "spawner"
+    elif not job and depth and pid in standing_by(worker.spawner_pid or 0):
+        role = "standby"
     try:
         process = psutil.Process(pid)
         with process.oneshot():

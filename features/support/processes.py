@@ -39,6 +39,16 @@ def descendants() -> set[psutil.Process]:
     return found
 
 
+def of_jobs(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those of *processes* that a job has, by their title: others stand by."""
+    found: list[psutil.Process] = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if " ".join(process.cmdline()).startswith("agents job "):
+                found.append(process)
+    return found
+
+
 def describe(processes: Iterable[psutil.Process]) -> str:
     """One line for each of *processes*, for a failure message."""
     lines: list[str] = []

@@ -12,6 +12,7 @@ import pytest
 from agentsd.model import Worker
 from agentsd.workers.process import pid_namespace
 from support.home import Home
+from support.processes import of_jobs
 from support.supervisor import Supervisor
 
 OWN_PIDS = ("--pid", "--mount-proc")
@@ -51,5 +52,5 @@ class SecludedSupervisor(Supervisor):
         os.kill(self.pid, number)
 
     def job_processes_outside(self) -> list[psutil.Process]:
-        """The processes that its spawner has forked for jobs, by their pids out here."""
-        return [job for child in psutil.Process(self.pid).children() for job in child.children()]
+        """The processes of its jobs, by their pids out here."""
+        return of_jobs(below for child in psutil.Process(self.pid).children() for below in child.children())

@@ -14,6 +14,7 @@ from agentsd.model import Worker
 from support.home import Home
 from support.operator import AGENTS
 from support.patience import PATIENCE, eventually
+from support.processes import of_jobs
 
 
 class Supervisor:
@@ -147,5 +148,5 @@ class Supervisor:
         self.kill()
 
     def job_processes(self) -> list[psutil.Process]:
-        """The processes that its spawner has forked for jobs."""
-        return psutil.Process(self.spawner_pid).children()
+        """The processes of its jobs, without those that stand by."""
+        return of_jobs(psutil.Process(self.spawner_pid).children())

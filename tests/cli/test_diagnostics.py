@@ -19,6 +19,7 @@ from support.world import World
 from agentsd.cli.checks import containment, surroundings
 from agentsd.errors import SandboxError
 from agentsd.store import health
+from agentsd.supervisor.worker import AsyncWorker
 
 
 def findings(agents: Agents, level: str) -> list[str]:
@@ -43,15 +44,28 @@ def test_every_process_of_every_job_is_listed(agents: Agents, worker: Supervisor
     eventually(lambda: "pids" in agents("job", "show", job).out, 10, "the job has its processes")
     data = agents.ask("diagnostics")
 
-    roles = [each["role"] for each in data["processes"]]
+    roles = [each["role"] for each in data["processes"] if each["role"] != "standby"]
     assert roles == ["worker", "spawner", "job", "tool", "tool", "tool"]
-    assert data["processes"][2]["job_id"] == job
+    assert {each["job_id"] for each in data["processes"] if each["role"] in ("job", "tool")} == {job}
     assert all(each["rss_bytes"] > 0 and each["age_s"] >= 0 for each in data["processes"])
     assert data["workers"][0]["running"] == 1
     table = agents("diagnostics").out
     assert "agents worker" in table
     assert f"agents job {job}" in table
     agents("job", "cancel", job, "--wait")
+
+
+def test_what_stands_by_is_no_job_s(agents: Agents, worker: Supervisor) -> None:
+    """It is listed as what it is."""
+
+    def standbys() -> list[dict[str, Any]]:
+        return [each for each in agents.ask("diagnostics")["processes"] if each["role"] == "standby"]
+
+    found = eventually(
+        lambda: each if len(each := standbys()) == AsyncWorker.standbys else None, 10, "all are there"
+    )
+    assert {each["job_id"] for each in found} == {None}
+    assert {each["parent"] for each in found} == {worker.spawner_pid}
 
 
 def test_a_wrong_configuration_does_not_hide_the_rest(agents: Agents) -> None:

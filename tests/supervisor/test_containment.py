@@ -20,7 +20,7 @@ from support.supervisor import Supervisor
 
 from agentsd import Client
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
-from agentsd.workers.cgroup import NoGroupError, find_worker_groups, remove, usable_group
+from agentsd.workers.cgroup import NoGroupError, find_worker_groups, processes_in, remove, usable_group
 from agentsd.workers.leftover_groups import SIGNATURE, is_abandoned, sign
 from agentsd.workers.process import MARKER
 
@@ -167,20 +167,27 @@ def test_groups_that_somebody_removes_end_no_job(
     client: Client, begin: Begin, start: Start, den: Path
 ) -> None:
     """Empty ones can be removed by anybody: the neighbour in another slot goes on, later jobs run and leave nothing."""
-    worker = start(containment="cgroup", max_workers=2)
+    worker = start(containment="cgroup", max_workers=6)
     neighbour = begin("gate", {"gate": str(den / "gate")})
-    client.wait(client.enqueue("noop").job_id, timeout=20)
-    spawner, group = worker.spawner_pid, find_worker_groups(worker.row.worker_id)[0]
-    (group / "slot-1").rmdir()
-    ends = [
-        client.wait(client.enqueue(phase, payload={"then": "return"}).job_id, timeout=20)
-        for phase in ("tree", "noop")
-    ]
-    inside = (group / "slot-1").exists()
-    (den / "gate").touch()
 
-    assert [end.reason for end in ends] == [Reason.COMPLETED] * 2
-    assert inside, "the next job has a group again"
+    def at_once(gate: str, *phases: str) -> list[Path]:
+        """Run jobs of *phases* and four more, all at the same time, to their ends; returns the groups there were."""
+        jobs = [client.enqueue(phase, payload={"then": "return"}) for phase in phases]
+        jobs += [begin("gate", {"gate": str(den / gate)}) for _ in range(4)]
+        groups = [*group.glob("slot-*")]
+        (den / gate).touch()
+        assert {client.wait(job.job_id, timeout=20).reason for job in jobs} == {Reason.COMPLETED}
+        return groups
+
+    spawner, group = worker.spawner_pid, find_worker_groups(worker.row.worker_id)[0]
+    at_once("first")
+    removed = [slot for slot in group.glob("slot-*") if not processes_in(slot)]
+    for slot in removed:
+        slot.rmdir()
+    at_once("second", "tree")
+    assert set(removed) & set(at_once("third")), "later jobs have a group again"
+
+    (den / "gate").touch()
     assert client.wait(neighbour.job_id, timeout=20).reason is Reason.COMPLETED
     assert worker.spawner_pid == spawner
 
