@@ -56,14 +56,14 @@ WORKERS = (
     ),
     Guard(
         "PDEATHSIG", "job processes survive their spawner",
-        "workers/child.py",
+        "workers/becoming.py",
         "    kernel.die_with_parent()\n",
         "",
         (f"{KERNEL}::test_both_killed_at_once_leave_no_job_process",),
     ),
     Guard(
         "parent after prctl", "a job outlives a spawner that died just before",
-        "workers/child.py",
+        "workers/becoming.py",
         "if os.getppid() != spawner:",
         "if False:",
         (f"{CHILD}::test_a_job_whose_spawner_is_gone_does_not_run",),
@@ -77,14 +77,14 @@ WORKERS = (
     ),
     Guard(
         "session of a job", "a signal to the terminal reaches jobs",
-        "workers/child.py",
+        "workers/becoming.py",
         "    os.setsid()\n",
         "",
         (f"{KERNEL}::test_a_job_leads_a_session_of_its_own",),
     ),
     Guard(
         "job process as subreaper", "a living job's daemon is taken for an orphan",
-        "workers/child.py",
+        "workers/becoming.py",
         "    os.setsid()\n    kernel.adopt_orphans()\n",
         "    os.setsid()\n",
         (f"{KERNEL}::test_a_living_job_keeps_its_daemons",),

@@ -1,4 +1,4 @@
-"""What runs in a job process between fork and exit: become a process of its own, wait for an order and go, run, report.
+"""The life of a job process between fork and exit: become one, perhaps wait for an order, wait for go, run, report.
 
 Everything here runs inside ``try … finally: os._exit``: an exception that escaped would run the spawner's
 own code a second time, in the child.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import select
 import signal
 import socket
 import sys
@@ -21,17 +20,18 @@ from typing import Any, NoReturn
 
 import orjson
 
-from agentsd.errors import AgentsError, BadPayloadError, ConflictError, JobCancelled, StepFailedError
+from agentsd.errors import JobCancelled
 from agentsd.faults import reach
-from agentsd.model import JSON, Reason
+from agentsd.model import JSON
 from agentsd.workers import kernel, limits
+from agentsd.workers.becoming import become_job_process, become_this_job, wait_for_order
 from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
+from agentsd.workers.failure import describe, kept_result, print_traceback
 from agentsd.workers.frames import FrameWriter, Kind
-from agentsd.workers.link import LOST, Link
+from agentsd.workers.link import Link
 from agentsd.workers.order import Order
 from agentsd.workers.slot import Slot
-from agentsd.workers.stack import CHANNEL_FD, STACK_FD, install, reserve_descriptors
 from agentsd.workers.title import set_title
 from agentsd.workers.token import CancellationToken
 
@@ -53,16 +53,6 @@ _RESULT = Kind.RESULT
 _HIGHEST_FD = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def prepare() -> None:
-    """What every job process inherits from its spawner: done once there, instead of once in each."""
-    os.chdir("/")
-    install()
-    reserve_descriptors()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore
-
-
 def rehearse(board: Board, times: int = 20) -> None:
     """Run a job that does nothing in the spawner itself, before the first fork.
 
@@ -81,7 +71,7 @@ def rehearse(board: Board, times: int = 20) -> None:
         desk, giver = (Link(end) for end in socket.socketpair())
         giver.post(order.to_message(), body, os.dup(theirs.fileno()))
         giver.flush()
-        os.close(_wait_for_order(desk)[2])
+        os.close(wait_for_order(desk)[2])
         desk.close()
         giver.close()
         kernel.pthread_sigmask(_SIG_BLOCK, ())
@@ -100,7 +90,7 @@ def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot
     """Never returns. Called in the child right after fork, with all signals blocked."""
 
     def whole_life() -> int:
-        _become_job_process(channel_fd, slot, spawner)
+        become_job_process(channel_fd, slot, spawner)
         return _live(order, body, channel_fd, board, slot)
 
     _end_after(whole_life)
@@ -110,9 +100,9 @@ def stand_by(desk: Link, board: Board, slot: Slot, spawner: int) -> NoReturn:
     """As :func:`run_job`, for an order that comes later, at the *desk*."""
 
     def whole_life() -> int:
-        _become_job_process(desk.fileno(), slot, spawner)
+        become_job_process(desk.fileno(), slot, spawner)
         set_title(STANDBY_TITLE)
-        order, body, channel_fd = _wait_for_order(desk)
+        order, body, channel_fd = wait_for_order(desk)
         desk.close()
         return _live(order, body, channel_fd, board, slot)
 
@@ -134,78 +124,11 @@ def _end_after(whole_life: Callable[[], int]) -> NoReturn:
 
 def _live(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot) -> int:
     """From an order to the exit code."""
-    channel_fd = _become_this_job(order, channel_fd)
+    channel_fd = become_this_job(order, channel_fd)
     token = CancellationToken(partial(board.cause, slot.number))
     _wait_for_go(channel_fd)
     _let_signals_in(order, token)
     return _run(order, body, channel_fd, board, slot.number, token)
-
-
-def _become_job_process(kept_fd: int, slot: Slot, spawner: int) -> None:
-    """Tie this process's life to the spawner's, leave its session and all descriptors but one behind."""
-    kernel.die_with_parent()
-    # The spawner may have died between fork and prctl: then the kernel will never send that signal.
-    if os.getppid() != spawner:
-        os._exit(1)
-    reach("child.session")
-    os.setsid()
-    kernel.adopt_orphans()
-    if slot.group is not None:
-        slot.enter()
-    if slot.stack is not None:
-        slot.stack.become()
-    _keep_only(kept_fd)
-
-
-def _keep_only(fd: int) -> None:
-    """Close every descriptor but the standard ones, *fd*, and those that the spawner has reserved."""
-    low = 3
-    for kept in sorted((fd, STACK_FD, CHANNEL_FD)):
-        os.closerange(low, kept)
-        low = kept + 1
-    os.closerange(low, _HIGHEST_FD)
-
-
-def _wait_for_order(desk: Link) -> tuple[Order, bytes, int]:
-    """The order, the job's body, and the channel to the supervisor.
-
-    Exits where nobody can give an order any more, or where there was no descriptor left for the channel.
-    """
-    poll = select.poll()
-    poll.register(desk, select.POLLIN)
-    while True:
-        poll.poll()
-        for message, body in desk.receive():
-            channel_fd = desk.take_fd()
-            if channel_fd == LOST:
-                os._exit(1)
-            return Order.from_message(message), body, channel_fd
-        if desk.closed:
-            os._exit(0)
-
-
-def _become_this_job(order: Order, channel_fd: int) -> int:
-    """Take on the job's channel, output and title. Returns the channel's new number, out of the handler's way."""
-    os.dup2(channel_fd, CHANNEL_FD, False)
-    os.close(channel_fd)
-    reach("child.output")
-    _open_output(order.log_dir)
-    set_title(order.title)
-    return CHANNEL_FD
-
-
-def _open_output(log_dir: str) -> None:
-    """Stdin from nowhere; stdout and stderr appended to the job's log, so that it can be cut meanwhile."""
-    try:  # noqa: SIM105 - a function that is entered costs pages here
-        os.mkdir(log_dir, 0o700)  # noqa: PTH102 - half the time of pathlib's
-    except FileExistsError:
-        pass
-    log = os.open(f"{log_dir}/job.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.closerange(3, max(log, null) + 1)
 
 
 def _wait_for_go(channel_fd: int) -> None:
@@ -248,7 +171,7 @@ def _run(
     except SystemExit as wish:
         return _exit_code(wish)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is a verdict, not a crash
-        _print_traceback(error)
+        print_traceback(error)
         kind, message, code = Kind.ERROR, describe(error), 1
     else:
         kind, message, code = _RESULT, {"result": result, "token": token.reason}, 0
@@ -298,52 +221,6 @@ def load_handler(path: str) -> Callable[[JobContext], JSON]:
     for name in attribute.split("."):
         found = getattr(found, name)
     return found
-
-
-_REASONS = {
-    StepFailedError: Reason.STEP_FAILED,
-    ConflictError: Reason.CONFLICT,
-    BadPayloadError: Reason.BAD_PAYLOAD,
-}
-
-
-def describe(error: BaseException) -> dict[str, JSON]:
-    """An exception as data; one that cannot even be printed is told by its type."""
-    kind = type(error).__name__
-    try:
-        text = str(error) or kind
-        if not isinstance(error, AgentsError):
-            text = kind if text == kind else f"{kind}: {text}"
-    except Exception:  # noqa: BLE001 - a broken __str__
-        text = kind
-    text = text.encode(errors="backslashreplace").decode()  # a lone surrogate, of a file name say, is no JSON
-    reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), None)
-    if reason is None:
-        return {"error": text, "reason": Reason.HANDLER_ERROR, "result": kept_result(error)}
-    return {"error": text, "reason": reason, "result": kept_result(error)}
-
-
-def _print_traceback(error: BaseException) -> None:
-    """The handler's own frames, into the job's log; ours, the first, would only be in the way.
-
-    What is raised on purpose words itself: a step that failed is no mistake in anybody's Python.
-    """
-    if isinstance(error, AgentsError):
-        sys.stderr.write(f"{error}\n")
-        return
-    with contextlib.suppress(Exception):  # a broken __repr__ in the chain
-        frames = error.__traceback__ and error.__traceback__.tb_next
-        traceback.print_exception(type(error), error, frames)
-
-
-def kept_result(error: BaseException) -> JSON:
-    """What a failing handler leaves behind all the same (``error.result``), if it is JSON."""
-    result = getattr(error, "result", None)
-    try:
-        orjson.dumps(result)
-    except TypeError:
-        return None
-    return result
 
 
 def _exit_code(wish: SystemExit) -> int:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from agentsd.workers import cgroup, kernel
-from agentsd.workers.child import SPAWNER_IGNORES, prepare, rehearse
+from agentsd.workers.becoming import prepare
+from agentsd.workers.child import SPAWNER_IGNORES, rehearse
 from agentsd.workers.link import Link
 from agentsd.workers.process import LINUX
 from agentsd.workers.spawner import Spawner

@@ -62,7 +62,7 @@ def test_a_job_that_cannot_open_its_log_says_why(tmp_path: Path) -> None:
 def test_the_numbers_of_a_jobs_descriptors_are_nobody_elses() -> None:
     """With a hundred descriptors open, a spawner's next one would get the number that a job moves its channel to."""
     script = (
-        "import os; from agentsd.workers.child import prepare; from agentsd.workers.stack import CHANNEL_FD, STACK_FD\n"
+        "import os; from agentsd.workers.becoming import prepare; from agentsd.workers.stack import CHANNEL_FD, STACK_FD\n"
         "prepare(); got = [os.open('/', os.O_RDONLY) for _ in range(200)]\n"
         "assert {CHANNEL_FD, STACK_FD}.isdisjoint(got); assert max(got) > CHANNEL_FD\n"
         "assert not os.get_inheritable(CHANNEL_FD); assert not os.get_inheritable(STACK_FD)"

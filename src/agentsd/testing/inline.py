@@ -16,8 +16,8 @@ from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
 from agentsd.testing.clock import FakeClock, FakeToken
 from agentsd.testing.stores import temporary_state
-from agentsd.workers.child import describe, kept_result
 from agentsd.workers.context import JobContext, JobInfo, PlanOrder
+from agentsd.workers.failure import describe, kept_result
 from agentsd.workers.frames import Kind
 from agentsd.workers.token import CancellationToken
 

@@ -1,0 +1,95 @@
+"""From a fork to the process of one job: a life tied to the spawner's, a session, descriptors, an order, output, a title."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import sys
+
+from agentsd.faults import reach
+from agentsd.workers import kernel
+from agentsd.workers.link import LOST, Link
+from agentsd.workers.order import Order
+from agentsd.workers.slot import Slot
+from agentsd.workers.stack import CHANNEL_FD, STACK_FD, install, reserve_descriptors
+from agentsd.workers.title import set_title
+
+_HIGHEST_FD = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def prepare() -> None:
+    """What every job process inherits from its spawner: done once there, instead of once in each."""
+    os.chdir("/")
+    install()
+    reserve_descriptors()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore
+
+
+def become_job_process(kept_fd: int, slot: Slot, spawner: int) -> None:
+    """Tie this process's life to the spawner's, leave its session and all descriptors but one behind."""
+    kernel.die_with_parent()
+    # The spawner may have died between fork and prctl: then the kernel will never send that signal.
+    if os.getppid() != spawner:
+        os._exit(1)
+    reach("child.session")
+    os.setsid()
+    kernel.adopt_orphans()
+    if slot.group is not None:
+        slot.enter()
+    if slot.stack is not None:
+        slot.stack.become()
+    _keep_only(kept_fd)
+
+
+def _keep_only(fd: int) -> None:
+    """Close every descriptor but the standard ones, *fd*, and those that the spawner has reserved."""
+    low = 3
+    for kept in sorted((fd, STACK_FD, CHANNEL_FD)):
+        os.closerange(low, kept)
+        low = kept + 1
+    os.closerange(low, _HIGHEST_FD)
+
+
+def wait_for_order(desk: Link) -> tuple[Order, bytes, int]:
+    """The order, the job's body, and the channel to the supervisor.
+
+    Exits where nobody can give an order any more, or where there was no descriptor left for the channel.
+    """
+    poll = select.poll()
+    poll.register(desk, select.POLLIN)
+    while True:
+        poll.poll()
+        for message, body in desk.receive():
+            channel_fd = desk.take_fd()
+            if channel_fd == LOST:
+                os._exit(1)
+            return Order.from_message(message), body, channel_fd
+        if desk.closed:
+            os._exit(0)
+
+
+def become_this_job(order: Order, channel_fd: int) -> int:
+    """Take on the job's channel, output and title. Returns the channel's new number, out of the handler's way."""
+    os.dup2(channel_fd, CHANNEL_FD, False)
+    os.close(channel_fd)
+    reach("child.output")
+    _open_output(order.log_dir)
+    set_title(order.title)
+    return CHANNEL_FD
+
+
+def _open_output(log_dir: str) -> None:
+    """Stdin from nowhere; stdout and stderr appended to the job's log, so that it can be cut meanwhile."""
+    try:  # noqa: SIM105 - a function that is entered costs pages here
+        os.mkdir(log_dir, 0o700)  # noqa: PTH102 - half the time of pathlib's
+    except FileExistsError:
+        pass
+    log = os.open(f"{log_dir}/job.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.closerange(3, max(log, null) + 1)

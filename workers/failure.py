@@ -1,0 +1,57 @@
+"""What a handler raised, as data for its supervisor and as words in the job's log."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+
+import orjson
+
+from agentsd.errors import AgentsError, BadPayloadError, ConflictError, StepFailedError
+from agentsd.model import JSON, Reason
+
+_REASONS = {
+    StepFailedError: Reason.STEP_FAILED,
+    ConflictError: Reason.CONFLICT,
+    BadPayloadError: Reason.BAD_PAYLOAD,
+}
+
+
+def describe(error: BaseException) -> dict[str, JSON]:
+    """An exception as data; one that cannot even be printed is told by its type."""
+    kind = type(error).__name__
+    try:
+        text = str(error) or kind
+        if not isinstance(error, AgentsError):
+            text = kind if text == kind else f"{kind}: {text}"
+    except Exception:  # noqa: BLE001 - a broken __str__
+        text = kind
+    text = text.encode(errors="backslashreplace").decode()  # a lone surrogate, of a file name say, is no JSON
+    reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), None)
+    if reason is None:
+        return {"error": text, "reason": Reason.HANDLER_ERROR, "result": kept_result(error)}
+    return {"error": text, "reason": reason, "result": kept_result(error)}
+
+
+def kept_result(error: BaseException) -> JSON:
+    """What a failing handler leaves behind all the same (``error.result``), if it is JSON."""
+    result = getattr(error, "result", None)
+    try:
+        orjson.dumps(result)
+    except TypeError:
+        return None
+    return result
+
+
+def print_traceback(error: BaseException) -> None:
+    """The handler's own frames, into the job's log; ours, the first, would only be in the way.
+
+    What is raised on purpose words itself: a step that failed is no mistake in anybody's Python.
+    """
+    if isinstance(error, AgentsError):
+        sys.stderr.write(f"{error}\n")
+        return
+    with contextlib.suppress(Exception):  # a broken __repr__ in the chain
+        frames = error.__traceback__ and error.__traceback__.tb_next
+        traceback.print_exception(type(error), error, frames)
