@@ -48,7 +48,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--skip-whole", action="store_true", help="do not see first that all checks are green"
     )
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    if wanted.page and wanted.only:
+        parser.error("--page takes the table of all guards: expected no --only")
+    return wanted
 
 
 def _see_that_all_are_there(tree: Tree, chosen: Sequence[Guard]) -> None:

@@ -13,6 +13,7 @@ from guards.guard import (
     MATRIX,
     PARTS,
     PLUMBING,
+    STANDBY,
     Guard,
 )
 
@@ -38,6 +39,27 @@ WORKERS = (
         "return False",
         (f"{PLUMBING}::test_marked_processes_are_found_by_their_environment", MACHINE,
          f"{MATRIX}reap.swept = delay (daemon)"),
+    ),
+    Guard(
+        "known children", "what stands by, or runs, is swept as an orphan",
+        "workers/spawner.py",
+        "        self._known.add(pid)\n",
+        "",
+        (f"{STANDBY}::test_a_large_payload_waits_for_nobody",),
+    ),
+    Guard(
+        "who stands by", "a forced cancel waits for processes of no job, and gives up",
+        "supervisor/takeover.py",
+        "    known |= standing_by(row.spawner_pid) if row.spawner_pid in found else set()\n",
+        "",
+        (f"{LIFECYCLE}::test_force_ends_a_job_whose_worker_is_stopped",),
+    ),
+    Guard(
+        "room at the desk", "a stopped process with a large order stops its spawner",
+        "workers/link.py",
+        "        sock.setblocking(False)\n",
+        "",
+        (f"{STANDBY}::test_a_large_payload_waits_for_nobody",),
     ),
     Guard(
         "sweep", "daemons survive their job",

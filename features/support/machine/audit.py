@@ -83,6 +83,8 @@ class Audit:
     rows: Mapping[str, Row] = field(default_factory=dict[str, Row])
     pruned: set[str] = field(default_factory=set[str])
     acknowledged: set[str] = field(default_factory=set[str])
+    followers: set[tuple[str | None, str]] = field(default_factory=set[tuple[str | None, str]])
+    """Whom every job that was ever seen follows, and since when; one may be pruned before its parent."""
 
     def look(self) -> None:
         """Compare the tables with all rules. Raises AssertionError."""
@@ -164,7 +166,7 @@ class Audit:
                 assert (event.at, event.reason) == (row.finished_at, row.reason), (row, event)
 
     def _families_are_right(self) -> None:
-        followers = {(row.retry_of, row.created_at) for row in self.rows.values()}
+        self.followers |= {(row.retry_of, row.created_at) for row in self.rows.values()}
         for row in self.rows.values():
             parent = self.rows.get(row.retry_of or "")
             if parent is not None:
@@ -172,19 +174,12 @@ class Audit:
                 same = automatic and parent.reason == "interrupted"
                 assert row.attempt == parent.attempt + (not same), (parent, row)
                 assert not automatic or same or row.attempt <= self.max_attempts, (parent, row)
-            has_follower = (row.job_id, row.finished_at) in followers
-            assert has_follower == self._deserves_follower(row) or row.job_id in self._parents_of_pruned(
-                row
-            ), row
+            assert ((row.job_id, row.finished_at) in self.followers) == self._deserves_follower(row), row
 
     def _deserves_follower(self, row: Row) -> bool:
         if row.status != "failed" or row.cancel_requested_at is not None or row.reason in FINAL_REASONS:
             return False
         return row.reason == "interrupted" or row.attempt < self.max_attempts
-
-    def _parents_of_pruned(self, row: Row) -> set[str]:
-        """A follower that was pruned before its parent can be asked for no more."""
-        return {row.job_id} if self.pruned else set()
 
     def _one_active(self) -> None:
         active = [row for row in self.rows.values() if row.status not in TERMINAL]
