@@ -69,7 +69,7 @@ def _limits(point: PointInfo, fault: str) -> Iterator[tuple[bool, str]]:
         yield point.operation in _WHOLE, "one of the two is dead already, or about to end"
     if fault in ("kill all", "kill with job"):
         yield (
-            point.progress is not Progress.QUEUED and point.name not in _NO_PROCESS,
+            point.progress not in (Progress.QUEUED, Progress.AHEAD) and point.name not in _NO_PROCESS,
             "there is no job process",
         )
     if fault == "stop long":
@@ -81,7 +81,7 @@ def _limits(point: PointInfo, fault: str) -> Iterator[tuple[bool, str]]:
 
 
 _WHOLE = (
-    "run", "cancel", "heartbeat", "succeed a dead worker", "execute in the foreground", "apply in the foreground",
+    "run", "fork ahead", "cancel", "heartbeat", "succeed a dead worker", "execute in the foreground", "apply in the foreground",
 )  # fmt: skip
 """Operations at whose points supervisor and spawner are both there."""
 _NO_PROCESS = ("claim.committed", "fork.order", "fork.before", "sweep.begin", "sweep.between", "sweep.end", "sweep.told",

@@ -16,6 +16,8 @@ def of_target(cell: Cell) -> set[str]:
         return DONE
     if fault == "stop long":
         return {"stuck"}
+    if progress is Progress.AHEAD:  # of the job that had the last process that stood by: perhaps it has begun
+        return DONE if actor is Actor.JOB else DONE | LOST
     if fault in ("kill both", "kill all"):
         return DONE if progress in (Progress.QUEUED, Progress.ENDED) else LOST
     by_actor = {Actor.SUPERVISOR: _supervisor_dies, Actor.SPAWNER: _spawner_dies, Actor.JOB: _job_dies}

@@ -19,6 +19,7 @@ class Progress(StrEnum):
     """How far the job has come when a point is reached."""
 
     QUEUED = "not claimed yet"
+    AHEAD = "another job's, and this process is nobody's yet"
     CLAIMED = "claimed, handler not begun"
     GOING = "the handler may have begun"
     ENDED = "its end is written"
@@ -39,7 +40,7 @@ class PointInfo:
 
 
 C, S, P, J = Actor
-QUEUED, CLAIMED, GOING, ENDED = Progress
+QUEUED, AHEAD, CLAIMED, GOING, ENDED = Progress
 
 
 def _points(
@@ -79,6 +80,8 @@ POINTS: tuple[PointInfo, ...] = (
     *_points("run", S, CLAIMED, "claim.committed fork.order"),
     *_points("run", P, CLAIMED, "fork.before fork.forked fork.told", fds="fork.before fork.forked"),
     *_points("run", J, CLAIMED, "child.begin child.session child.output child.ready", files="child.output"),
+    *_points("fork ahead", P, AHEAD, "fork.before fork.forked", fds="fork.before fork.forked"),
+    *_points("fork ahead", J, AHEAD, "child.begin child.session"),
     *_points("run", S, CLAIMED, "start.heard start.store start.stored start.go", store="start.store"),
     *_points("run", S, GOING, "start.gone"),
     *_points("run", J, GOING, "run.begin run.end result.sent"),

@@ -28,6 +28,8 @@ SETTINGS = {
     "poll_interval": "0.25 s", "job_ttl": "30 s", "cancel_grace": "0.4 s", "shutdown_grace": "0.4 s",
     "job_timeout": "120 s",
 }  # fmt: skip
+FORKED_FOR_IT = ("fork.before", "fork.forked", "child.begin", "child.session")
+"""Where a run meets them nobody stands by: with that, a process is forked ahead, which is an operation of its own."""
 SHORT_TTL = {"stop long": "2 s", "heartbeat": "6 s"}
 
 
@@ -76,6 +78,8 @@ class Stage:
             for name in [name for name in self.home.environ if name.startswith("COVERAGE")]:
                 del self.home.environ[name]
         self.home.set("async.containment", self.containment)
+        if self.cell.point.operation == "run" and self.cell.point.name in FORKED_FOR_IT:
+            self.home.set("async.standbys", 0)
         self.pids.mkdir()
         self.gates.mkdir()
 

@@ -206,6 +206,13 @@ def _keys() -> dict[str, Key]:
             "niceness of each process of a job, unless its plan says otherwise",
         ),
         Key(
+            "async.standbys",
+            2,
+            _count(0, 64),
+            "processes of a worker that wait for the next jobs, so that these begin sooner",
+            "restart",
+        ),
+        Key(
             "async.preload", (), _modules, "modules that the spawner imports once, before it forks", "restart"
         ),
         Key("sandbox.cleanup", "on_apply", _choice(CLEANUP_CHOICES), "when a plan's sandbox is removed"),

@@ -37,6 +37,7 @@ class Settings:
     max_attempts: int
     retention: float
     log_limit: int
+    standbys: int
     preload: tuple[str, ...]
     containment: str
     memory_limit: int

@@ -35,8 +35,6 @@ _NO_PAYLOAD: Mapping[str, JSON] = MappingProxyType({})
 class ForegroundWorker(AsyncWorker):
     """A supervisor for one job."""
 
-    standbys = 0
-
     def __init__(
         self,
         state: StateDir,
@@ -83,6 +81,11 @@ class ForegroundWorker(AsyncWorker):
     def _show_again(self, running: RunningJob) -> None:
         if running.job.job_id in self.fleet.running:
             self._show(running)
+
+    @property
+    def standbys(self) -> int:
+        """None: there is no next job."""
+        return 0
 
     def room(self) -> int:
         """None: this supervisor takes nothing from the queue."""

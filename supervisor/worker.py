@@ -42,9 +42,6 @@ class AsyncWorker:
     *drain*: end when nothing is queued and nothing runs. *listener* is told what happens.
     """
 
-    standbys = 2
-    """How many processes wait for the next jobs."""
-
     def __init__(
         self, state: StateDir, settings: Settings, *, drain: bool = False, listener: Listener = silent
     ) -> None:
@@ -148,6 +145,11 @@ class AsyncWorker:
             return True
         # Whether it is to end may have to be read, so it is asked last.
         return not self.fleet.running and self.ledger.is_empty and self.is_to_end()
+
+    @property
+    def standbys(self) -> int:
+        """How many processes wait for the next jobs."""
+        return self.settings.standbys
 
     def is_to_end(self) -> bool:
         """Whether this supervisor ends as soon as nothing runs."""

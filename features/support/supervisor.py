@@ -16,6 +16,9 @@ from support.operator import AGENTS
 from support.patience import PATIENCE, eventually
 from support.processes import of_jobs
 
+STANDBYS = 2
+"""How many processes stand by in a worker, unless its configuration says otherwise."""
+
 
 class Supervisor:
     """One supervisor process. Its output is kept in a file, for the message of a test that fails."""

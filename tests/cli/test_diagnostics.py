@@ -13,13 +13,12 @@ import pytest
 from support.agents import Agents
 from support.home import Home
 from support.patience import eventually
-from support.supervisor import Supervisor
+from support.supervisor import STANDBYS, Supervisor
 from support.world import World
 
 from agentsd.cli.checks import containment, surroundings
 from agentsd.errors import SandboxError
 from agentsd.store import health
-from agentsd.supervisor.worker import AsyncWorker
 
 
 def findings(agents: Agents, level: str) -> list[str]:
@@ -61,9 +60,7 @@ def test_what_stands_by_is_no_job_s(agents: Agents, worker: Supervisor) -> None:
     def standbys() -> list[dict[str, Any]]:
         return [each for each in agents.ask("diagnostics")["processes"] if each["role"] == "standby"]
 
-    found = eventually(
-        lambda: each if len(each := standbys()) == AsyncWorker.standbys else None, 10, "all are there"
-    )
+    found = eventually(lambda: each if len(each := standbys()) == STANDBYS else None, 10, "all are there")
     assert {each["job_id"] for each in found} == {None}
     assert {each["parent"] for each in found} == {worker.spawner_pid}
 

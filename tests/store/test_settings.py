@@ -23,6 +23,7 @@ DEFAULTS = Settings(
     max_attempts=1,
     retention=604800.0,
     log_limit=67108864,
+    standbys=2,
     preload=(),
     containment="auto",
     memory_limit=0,

@@ -19,7 +19,7 @@ from support.home import Home
 from support.patience import PATIENCE, eventually
 from support.processes import is_alive
 from support.queue import add_plan
-from support.supervisor import Supervisor
+from support.supervisor import STANDBYS, Supervisor
 
 from agentsd import Client
 from agentsd.errors import ConflictError, InvalidInputError, NotFoundError, WaitTimeoutError
@@ -27,7 +27,6 @@ from agentsd.model import AsyncJob, AsyncJobStatus, Phase, PlanState, Reason
 from agentsd.store import plans
 from agentsd.store.jobs import NewJob, insert
 from agentsd.supervisor import cancelling
-from agentsd.supervisor.worker import AsyncWorker
 from agentsd.workers.title import standing_by
 
 Start = Callable[..., Supervisor]
@@ -518,8 +517,7 @@ EMBEDDED = """
     import sys
     from agentsd.store.paths import state_dir
     from agentsd.store.settings import load_settings
-    from agentsd.supervisor.worker import AsyncWorker
-    worker = AsyncWorker(state_dir(), load_settings(), drain=True, listener=lambda n: print(n.event, n.facts))
+        worker = AsyncWorker(state_dir(), load_settings(), drain=True, listener=lambda n: print(n.event, n.facts))
     worker.on_shutdown(lambda: 1 / 0)
     worker.on_shutdown(lambda: print("hook ran"))
     sys.exit(worker.run())
@@ -594,7 +592,7 @@ def test_a_fork_that_fails_burns_no_attempt(client: Client, start: Start) -> Non
     """With no descriptor left in the spawner the claim is held; the job runs when there are some again."""
     supervisor = start()
     limits = resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE)
-    eventually(lambda: len(standing_by(supervisor.spawner_pid)) == AsyncWorker.standbys, 10, "all stand by")
+    eventually(lambda: len(standing_by(supervisor.spawner_pid)) == STANDBYS, 10, "all stand by")
     used = {int(name) for name in os.listdir(f"/proc/{supervisor.spawner_pid}/fd")}
     one, two = [number for number in range(200) if number not in used][:2]
     resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE, (one, limits[1]))
@@ -603,7 +601,7 @@ def test_a_fork_that_fails_burns_no_attempt(client: Client, start: Start) -> Non
     resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE, (two, limits[1]))
     end_of(client, first)
     told = supervisor.said.count("no process")
-    later = [client.enqueue("noop") for _ in range(AsyncWorker.standbys)]
+    later = [client.enqueue("noop") for _ in range(STANDBYS)]
     eventually(lambda: supervisor.said.count("no process") > told + 1, 10, "the pidfd of a forked one fails")
     resource.prlimit(supervisor.spawner_pid, resource.RLIMIT_NOFILE, limits)
     ends = [end_of(client, job) for job in (first, *later)]

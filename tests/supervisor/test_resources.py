@@ -17,13 +17,12 @@ import pytest
 from support.groups import V1, group_of_kind
 from support.home import Home
 from support.patience import eventually
-from support.supervisor import Supervisor
+from support.supervisor import STANDBYS, Supervisor
 
 from agentsd import Client
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
-from agentsd.supervisor.worker import AsyncWorker
 from agentsd.workers.cgroup import counted
 from agentsd.workers.frames import Kind
 from agentsd.workers.memory import OutOfMemoryWatch
@@ -49,11 +48,11 @@ SHOUT = "yes 0123456789012345678901234567890123456789 | head -c {}"
 def test_a_full_process_table_uses_no_attempt(client: Client, start: Start) -> None:
     """Fork says EAGAIN: the claim is held, the job runs when there is room again, and nothing is left over."""
     worker = start()
-    eventually(lambda: len(standing_by(worker.spawner_pid)) == AsyncWorker.standbys, 10, "all stand by")
+    eventually(lambda: len(standing_by(worker.spawner_pid)) == STANDBYS, 10, "all stand by")
     with group_of_kind("pids") as group:
         (group / "cgroup.procs").write_text(str(worker.spawner_pid))
         (group / "pids.max").write_text("1")
-        for _ in range(AsyncWorker.standbys):  # those need no fork
+        for _ in range(STANDBYS):  # those need no fork
             client.wait(client.enqueue("noop").job_id, timeout=20)
         job = client.enqueue("echo", payload="here")
         eventually(lambda: "no process" in worker.said, 20, "a failing fork is reported")
@@ -64,7 +63,7 @@ def test_a_full_process_table_uses_no_attempt(client: Client, start: Start) -> N
 
     assert held.status is AsyncJobStatus.RUNNING
     assert (ended.reason, ended.attempt, ended.retry_of) == (Reason.COMPLETED, 1, None)
-    assert len(client.list()) == AsyncWorker.standbys + 1
+    assert len(client.list()) == STANDBYS + 1
 
 
 def test_a_process_that_dies_before_it_begins_uses_no_attempt(

@@ -11,11 +11,10 @@ import psutil
 import pytest
 from support.patience import eventually
 from support.processes import is_alive
-from support.supervisor import Supervisor
+from support.supervisor import STANDBYS, Supervisor
 
 from agentsd import Client
 from agentsd.model import AsyncJob, Reason
-from agentsd.supervisor.worker import AsyncWorker
 from agentsd.workers.title import standing_by
 
 Start = Callable[..., Supervisor]
@@ -27,7 +26,7 @@ def all_of(worker: Supervisor, *, without: frozenset[int] = frozenset()) -> froz
 
     def found() -> frozenset[int] | None:
         pids = frozenset(standing_by(worker.spawner_pid))
-        return pids if len(pids) == AsyncWorker.standbys and not pids & without else None
+        return pids if len(pids) == STANDBYS and not pids & without else None
 
     return eventually(found, 10, "as many stand by as should")
 
