@@ -18,13 +18,14 @@ from pathlib import Path
 from agentsd.faults import reach
 from agentsd.workers import cgroup
 from agentsd.workers.board import Board
-from agentsd.workers.forks import Forks, Standby
+from agentsd.workers.forks import Forks
 from agentsd.workers.leader import Leader
 from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, OwnChildren
 from agentsd.workers.slot import Slot
+from agentsd.workers.standby import Standbys
 from agentsd.workers.sweep import STUCK_AFTER, own_children, sweep_round
 from agentsd.workers.sweeper import Sweeper, cannot_be_ended, end_everything
 from agentsd.workers.title import STANDING_BY, set_title
@@ -54,16 +55,11 @@ class Spawner:
         """Job processes that have ended and cannot be reaped yet: pid -> when to tell."""
         self._forked: deque[tuple[Order, int, Slot]] = deque()
         """What this turn has forked for a job and not yet watched."""
-        self._wanted, self._ahead = standbys, standbys > 0
-        """How many processes are to stand by, and whether one more is to be forked as soon as it is quiet."""
-        self._standbys: deque[Standby] = deque()
-        self._title_due = False
-        self._unsent: dict[int, Link] = {}
-        """Desks with a part of an order that the kernel has no room for yet."""
         self._known: set[int] = set()
         """Every child that is no orphan."""
         self._poll = select.poll()
         self._poll.register(link, select.POLLIN)
+        self._standbys = Standbys(self._forks, self._poll, standbys)
         self._due = math.inf
         self._watching_writes = False
         self._memory = OutOfMemoryWatch()
@@ -74,7 +70,7 @@ class Spawner:
         link = self._link.fileno()
         while not self._link.closed:
             ready = self._poll.poll(self._patience())
-            if not ready and self._ahead:
+            if not ready and self._standbys.is_short:
                 self._fork_ahead()
             for fd, _ in ready:
                 if fd != link:
@@ -91,7 +87,7 @@ class Spawner:
                 self._sweep()
             if self._link.has_unsent:
                 self._flush()
-            if self._title_due:
+            if self._standbys.has_changed:
                 self._show_standbys()
         end_everything(self._worker_group, self._children)
         self._forks.close()
@@ -123,14 +119,11 @@ class Spawner:
     def _begin(self, order: Order, body: bytes) -> None:
         """Give a job to a process that stands by, or fork one for it."""
         channel_fd = self._link.take_fd()
-        self._ahead = self._wanted > 0
         if channel_fd == LOST:
             self._fork_failed(order, "no file descriptor left")
-        elif self._standbys:
-            standby, self._title_due = self._standbys.popleft(), True
+        elif standby := self._standbys.take():
             self._lead(order, standby.pid, standby.pidfd, standby.start, standby.slot)
-            standby.desk.post(order.to_message(), body, channel_fd)
-            self._send(standby.desk)
+            self._standbys.give(standby.desk, order, body, channel_fd)
         else:
             self._fork(order, body, channel_fd)
 
@@ -142,18 +135,6 @@ class Spawner:
             self._by_fd[pidfd] = leader
         self._link.post({"op": "forked", "job_id": order.job_id, "pid": pid, "start": start})
         reach("fork.told")
-
-    def _send(self, desk: Link) -> None:
-        """Send what the kernel has room for: a large payload goes out bit by bit, as its reader takes it."""
-        fd = desk.fileno()
-        if not desk.flush():
-            if fd not in self._unsent:
-                self._unsent[fd] = desk
-                self._poll.register(fd, select.POLLOUT)
-            return
-        if self._unsent.pop(fd, None) is not None:
-            self._poll.unregister(fd)
-        desk.close()
 
     # -- forks -------------------------------------------------------------------------------------
 
@@ -178,20 +159,13 @@ class Spawner:
             self._lead(order, pid, pidfd, start, slot)
 
     def _fork_ahead(self) -> None:
-        """Have one more process stand by. Where that fails nothing is lost: a job has its own forked, and is told."""
-        self._ahead = False
-        try:
-            standby = self._forks.ahead()
-        except OSError:
-            return
-        self._watch(standby.pid, standby.pidfd)
-        self._standbys.append(standby)
-        self._ahead, self._title_due = len(self._standbys) < self._wanted, True
+        if standby := self._standbys.fork():
+            self._watch(standby.pid, standby.pidfd)
 
     def _show_standbys(self) -> None:
         """In the title: whoever has to tell orphans from what stands by cannot ask a supervisor that hangs."""
-        self._title_due = False
-        pids = " ".join(str(standby.pid) for standby in self._standbys)
+        self._standbys.has_changed = False
+        pids = " ".join(map(str, self._standbys.pids))
         set_title(f"{self._title}{STANDING_BY}{pids}" if pids else self._title)
 
     def _watch(self, pid: int, pidfd: int) -> None:
@@ -210,31 +184,19 @@ class Spawner:
             return 20
         due = min(self._due, self._sweeper.due) if self._sweeper.ended else self._due
         if due == math.inf:
-            return QUIET if self._ahead else None
+            return QUIET if self._standbys.is_short else None
         patience = max(0.0, 1000 * (due - time.monotonic()))
-        return min(patience, QUIET) if self._ahead else patience
+        return min(patience, QUIET) if self._standbys.is_short else patience
 
     def _hear(self, fd: int) -> None:
         """A child has ended, or a desk has room again."""
-        if desk := self._unsent.get(fd):
-            self._send(desk)
+        if self._standbys.give_on(fd):
             return
         self._poll.unregister(fd)
-        leader = self._by_fd.pop(fd, None)
-        if leader is not None:
+        if leader := self._by_fd.pop(fd, None):
             self._reap(leader)
         else:
-            self._lose(next(standby for standby in self._standbys if standby.pidfd == fd))
-
-    def _lose(self, standby: Standby) -> None:
-        """Somebody has ended a process that stood by. The next one is forked after the next job, so that this cannot run hot."""
-        self._standbys.remove(standby)
-        self._title_due = True
-        self._known.discard(standby.pid)  # one that a debugger has to take first is reaped by a sweep
-        os.waitpid(standby.pid, os.WNOHANG)
-        os.close(standby.pidfd)
-        standby.desk.close()
-        self._forks.give_back(standby.slot)
+            self._known.discard(self._standbys.lose(fd))
 
     def _reap_ended(self) -> None:  # untested: macOS has no pidfd
         for leader in [*self._by_pid.values()]:
