@@ -190,11 +190,15 @@ class SpawnerGuard:
 
     def _end_adopted(self) -> list[int]:
         """KILL and reap the children that the spawner's death has left here; returns those found."""
-        adopted = [
+        others = [
             pid
             for pid in children(os.getpid())
-            if pid not in {self.spawner.pid, *self._stuck, *self._innocent} and self._is_remnant(pid)
+            if pid not in {self.spawner.pid, *self._stuck, *self._innocent}
         ]
+        adopted = [pid for pid in others if self._is_remnant(pid)]
+        for pid in others:  # what stood by is dead, and a zombie has no marker
+            if pid not in adopted and state(pid) == "Z":
+                _reap_if_own(pid)
         for pid in adopted:
             with contextlib.suppress(PermissionError):  # it has become ``sudo``: what stays is set aside
                 os.kill(pid, signal.SIGKILL)

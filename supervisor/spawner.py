@@ -18,7 +18,9 @@ from agentsd.workers.program import LINK_FD_VARIABLE, LINKED_AT_ONCE
 
 HUNG_AFTER = 10.0
 """Seconds of the supervisor's awake time without an answer: first CONT, as long again: KILL."""
-_TITLE_ROOM = "-" * 160  # setproctitle has only the room of argv, as the environment must stay readable
+_TITLE_ROOM = "-" * 160
+"""setproctitle has only the room of argv, as the environment must stay readable."""
+_PID_ROOM = "-" * 11
 
 
 class SpawnerProcess:
@@ -37,7 +39,7 @@ class SpawnerProcess:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [sys.executable, "-P", "-c", "from agentsd.workers.program import main; main()",
-                 worker_id, ",".join(preload), str(worker_group or ""), str(standbys), _TITLE_ROOM],
+                 worker_id, ",".join(preload), str(worker_group or ""), str(standbys), _TITLE_ROOM + standbys * _PID_ROOM],
                 env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
                 # A group, not a session: when the supervisor dies while the spawner is stopped, the group
                 # is orphaned and the kernel wakes it, so that it can end the trees.

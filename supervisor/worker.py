@@ -149,7 +149,7 @@ class AsyncWorker:
     @property
     def standbys(self) -> int:
         """How many processes wait for the next jobs."""
-        return self.settings.standbys
+        return 0 if self.drain else self.settings.standbys
 
     def is_to_end(self) -> bool:
         """Whether this supervisor ends as soon as nothing runs."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import select
+import signal
 import sys
+from collections.abc import Callable
 
 from agentsd.faults import reach
 from agentsd.workers import kernel
@@ -69,6 +71,17 @@ def wait_for_order(desk: Link) -> tuple[Order, bytes, int]:
             return Order.from_message(message), body, channel_fd
         if desk.closed:
             os._exit(0)
+
+
+def forget_signals(cause: Callable[[], str]) -> None:
+    """What was sent to a process of no job does not mean the job that it has now.
+
+    Its spawner's TERM does: *cause* is set before that is sent. Stopped until now, the process may find both.
+    """
+    while waiting := signal.sigpending():
+        signal.sigtimedwait(waiting, 0)
+    if cause():
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def become_this_job(order: Order, channel_fd: int) -> int:

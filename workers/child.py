@@ -24,7 +24,7 @@ from agentsd.errors import JobCancelled
 from agentsd.faults import reach
 from agentsd.model import JSON
 from agentsd.workers import kernel, limits
-from agentsd.workers.becoming import become_job_process, become_this_job, wait_for_order
+from agentsd.workers.becoming import become_job_process, become_this_job, forget_signals, wait_for_order
 from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.failure import describe, kept_result, print_traceback
@@ -104,6 +104,7 @@ def stand_by(desk: Link, board: Board, slot: Slot, spawner: int) -> NoReturn:
         set_title(STANDBY_TITLE)
         order, body, channel_fd = wait_for_order(desk)
         desk.close()
+        forget_signals(partial(board.cause, slot.number))
         return _live(order, body, channel_fd, board, slot)
 
     _end_after(whole_life)

@@ -59,7 +59,7 @@ class Spawner:
         """Every child that is no orphan."""
         self._poll = select.poll()
         self._poll.register(link, select.POLLIN)
-        self._standbys = Standbys(self._forks, self._poll, standbys)
+        self._standbys = Standbys(self._forks, self._poll, self._known, standbys)
         self._due = math.inf
         self._watching_writes = False
         self._memory = OutOfMemoryWatch()
@@ -70,8 +70,8 @@ class Spawner:
         link = self._link.fileno()
         while not self._link.closed:
             ready = self._poll.poll(self._patience())
-            if not ready and self._standbys.is_short:
-                self._fork_ahead()
+            if not ready and self._standbys.is_short and self._is_quiet():
+                self._standbys.fork()
             for fd, _ in ready:
                 if fd != link:
                     self._hear(fd)
@@ -158,10 +158,6 @@ class Spawner:
             self._watch(pid, pidfd)
             self._lead(order, pid, pidfd, start, slot)
 
-    def _fork_ahead(self) -> None:
-        if standby := self._standbys.fork():
-            self._watch(standby.pid, standby.pidfd)
-
     def _show_standbys(self) -> None:
         """In the title: whoever has to tell orphans from what stands by cannot ask a supervisor that hangs."""
         self._standbys.has_changed = False
@@ -196,9 +192,19 @@ class Spawner:
         if leader := self._by_fd.pop(fd, None):
             self._reap(leader)
         else:
-            self._known.discard(self._standbys.lose(fd))
+            self._lose(self._standbys.pid_of(fd))
+
+    def _lose(self, pid: int) -> None:
+        """A process that stood by has ended; if memory ran out, that was counted for this one, not for a job."""
+        if self._standbys.lose(pid):
+            self._memory.explains()
+
+    def _is_quiet(self) -> bool:
+        return not self._sweeper.ended and self._due > time.monotonic()
 
     def _reap_ended(self) -> None:  # untested: macOS has no pidfd
+        for pid in self._standbys.ended():
+            self._lose(pid)
         for leader in [*self._by_pid.values()]:
             if os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
                 self._reap(leader)
@@ -271,15 +277,14 @@ class Spawner:
         del self._leaders[job_id]
         stack = slot.stack.take() if slot.stack is not None else ""
         begun = self.board.has_begun(slot.number)
-        exit_code = (leader.exit or {}).get("exit_code")
+        ended = leader.exit or {}
         if slot.group is not None:
-            slot.leave(clean=not leader.cause and exit_code == 0)
+            slot.leave(clean=not leader.cause and ended.get("exit_code") == 0)
         self._forks.give_back(slot)
-        if not begun and not leader.cause and exit_code is not None:
-            # It gave up by itself: no descriptor, no room for its log. A signal is somebody's wish, and ends the job.
-            self._fork_failed(
-                leader.order, f"its process ended before it could begin (exit code {exit_code})"
-            )
+        if not begun and not leader.cause:
+            # No descriptor, no room for its log; or somebody killed it before it was a job's.
+            how = ended.get("signal") or f"exit code {ended.get('exit_code')}"
+            self._fork_failed(leader.order, f"its process ended before it could begin ({how})")
             return
         told = {
             "op": "ended",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 from collections import deque
 
 from agentsd.workers.forks import Forks, Standby
@@ -14,9 +15,12 @@ from agentsd.workers.order import Order
 class Standbys:
     """Those that wait, the oldest first, and the orders that are on their way to those that waited."""
 
-    def __init__(self, forks: Forks, poll: select.poll, wanted: int) -> None:
-        self._forks, self._poll, self._wanted = forks, poll, wanted
+    def __init__(self, forks: Forks, poll: select.poll, known: set[int], wanted: int) -> None:
+        """*known* are the children that are no orphans; *poll* hears of their ends."""
+        self._forks, self._poll, self._known, self._wanted = forks, poll, known, wanted
         self._waiting: deque[Standby] = deque()
+        self._held: list[Standby] = []
+        """Those that are dead, and that a debugger has to take first."""
         self._unsent: dict[int, Link] = {}
         """Desks with a part of an order that the kernel has no room for yet."""
         self.is_short = wanted > 0
@@ -29,35 +33,60 @@ class Standbys:
         """Of those that wait."""
         return [standby.pid for standby in self._waiting]
 
-    def fork(self) -> Standby | None:
+    def fork(self) -> None:
         """Have one more. Where that fails nothing is lost: the next job has its own forked, and is told."""
         self.is_short = False
         try:
             standby = self._forks.ahead()
         except OSError:
-            return None
+            return
+        self._known.add(standby.pid)
+        if standby.pidfd >= 0:
+            self._poll.register(standby.pidfd, select.POLLIN)
         self._waiting.append(standby)
         self.is_short, self.has_changed = len(self._waiting) < self._wanted, True
-        return standby
 
     def take(self) -> Standby | None:
         """The one that has waited longest, for a job. In any case another one is wanted after that job."""
         self.is_short = self._wanted > 0
+        if self._held:
+            self._held = [standby for standby in self._held if not self._bury(standby)]
         if not self._waiting:
             return None
         self.has_changed = True
         return self._waiting.popleft()
 
-    def lose(self, pidfd: int) -> int:
-        """Somebody has ended the one with *pidfd*; returns its pid. The next is forked after a job: this cannot run hot."""
-        standby = next(each for each in self._waiting if each.pidfd == pidfd)
+    def lose(self, pid: int) -> bool:
+        """Somebody has ended one of them; returns whether by KILL. The next is forked after a job: this cannot run hot."""
+        standby = next(each for each in self._waiting if each.pid == pid)
         self._waiting.remove(standby)
-        self.has_changed = True
-        os.waitpid(standby.pid, os.WNOHANG)  # one that a debugger has to take first is reaped by a sweep
-        os.close(pidfd)
+        self.is_short, self.has_changed = False, True
         standby.desk.close()
+        how = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if not self._bury(standby):
+            self._held.append(standby)
+        return how is not None and how.si_status == signal.SIGKILL
+
+    def _bury(self, standby: Standby) -> bool:
+        """Reap it, if it can be reaped now; until then its slot is taken, and no sweep lays it to a job."""
+        if not os.waitpid(standby.pid, os.WNOHANG)[0]:
+            return False
+        self._known.discard(standby.pid)
+        if standby.pidfd >= 0:
+            os.close(standby.pidfd)
+        if standby.slot.stack is not None:
+            standby.slot.stack.take()
         self._forks.give_back(standby.slot)
-        return standby.pid
+        return True
+
+    def ended(self) -> list[int]:
+        """Those that have ended, where no descriptor tells."""
+        wait = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return [pid for pid in self.pids if os.waitid(os.P_PID, pid, wait) is not None]
+
+    def pid_of(self, pidfd: int) -> int:
+        """Which of them it is."""
+        return next(standby.pid for standby in self._waiting if standby.pidfd == pidfd)
 
     # -- orders ------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
+from agentsd.workers.process import children
+
 STANDING_BY = ", standing by: "
 """What parts a spawner's title from the pids of the processes that stand by."""
 
@@ -41,4 +43,5 @@ def standing_by(spawner: int) -> set[int]:
         title = Path(f"/proc/{spawner}/cmdline").read_bytes().rstrip(b"\0 ").decode(errors="replace")
     except OSError:  # it is gone, or this is not Linux
         return set()
-    return {int(pid) for pid in title.partition(STANDING_BY)[2].split() if pid.isdecimal()}
+    named = {int(pid) for pid in title.partition(STANDING_BY)[2].split() if pid.isdecimal()}
+    return named.intersection(children(spawner))

@@ -517,7 +517,8 @@ EMBEDDED = """
     import sys
     from agentsd.store.paths import state_dir
     from agentsd.store.settings import load_settings
-        worker = AsyncWorker(state_dir(), load_settings(), drain=True, listener=lambda n: print(n.event, n.facts))
+    from agentsd.supervisor.worker import AsyncWorker
+    worker = AsyncWorker(state_dir(), load_settings(), drain=True, listener=lambda n: print(n.event, n.facts))
     worker.on_shutdown(lambda: 1 / 0)
     worker.on_shutdown(lambda: print("hook ran"))
     sys.exit(worker.run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 from collections.abc import Callable
@@ -9,14 +10,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.home import Home
 from support.patience import eventually
 from support.processes import is_alive
 from support.supervisor import STANDBYS, Supervisor
 
 from agentsd import Client
+from agentsd.faults import VARIABLE
 from agentsd.model import AsyncJob, Reason
 from agentsd.workers.title import standing_by
 
+PTRACE_SEIZE = 0x4206
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]
 
@@ -70,6 +74,72 @@ def test_those_that_somebody_kills_cost_no_job(client: Client, worker: Superviso
     all_of(worker, without=killed)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGTSTP])
+def test_what_was_sent_before_there_was_a_job_is_not_for_it(
+    client: Client, worker: Supervisor, number: signal.Signals
+) -> None:
+    """Signals are blocked there, and would be heard by the next job."""
+    standbys = all_of(worker)
+    for pid in standbys:
+        os.kill(pid, number)
+    ends = [client.wait(client.enqueue("noop").job_id, timeout=20) for _ in standbys]
+
+    assert {ended.reason for ended in ends} == {Reason.COMPLETED}
+    assert standbys & {ended.pid for ended in ends}
+
+
+@pytest.mark.parametrize("standbys", [0, 2], ids=["forked for it", "stood by"])
+def test_a_process_that_is_killed_before_it_begins_costs_no_attempt(
+    client: Client, home: Home, start: Start, standbys: int
+) -> None:
+    """Perhaps it was killed before it was the job's; its handler has not begun."""
+    token = home.root / "token"
+    home.environ[VARIABLE] = f"child.ready=kill:{token}"
+    worker = start(standbys=standbys)
+    eventually(lambda: len(standing_by(worker.spawner_pid)) == standbys, 10, "as many stand by")
+    token.touch()
+    ended = client.wait(client.enqueue("noop").job_id, timeout=20)
+
+    assert (ended.reason, ended.attempt) == (Reason.COMPLETED, 1)
+    assert "ended before it could begin (SIGKILL)" in worker.said
+
+
+def test_as_many_as_may_be_are_told_from_orphans(client: Client, begin: Begin, start: Start) -> None:
+    """Their pids stand in a title; a forced cancel past a stopped worker waits for none of them."""
+    worker = start(standbys=64)
+    eventually(lambda: len(standing_by(worker.spawner_pid)) == 64, 20, "all stand by")
+    job = begin("tree", {"then": "hold"}, progress=True)
+    worker.freeze()
+    cancelled = client.cancel(job.job_id, force=True)
+    worker.thaw()
+
+    assert cancelled.job.reason is Reason.CANCELLED
+
+
+def test_forks_that_die_at_once_do_not_run_hot(client: Client, home: Home, start: Start) -> None:
+    """A few are tried, until the first death is seen; and a few more with each try at a job."""
+    home.environ[VARIABLE] = "child.begin=error"
+    worker = start(standbys=64)
+    eventually(lambda: "this fault was asked for" in worker.said, 10, "the first one dies")
+    client.enqueue("noop")
+    eventually(lambda: worker.said.count("no process") >= 4, 10, "a job is tried again and again")
+
+    assert worker.said.count("Traceback") < 64, worker.said
+
+
+def test_one_that_a_debugger_holds_keeps_no_job_from_its_end(client: Client, worker: Supervisor) -> None:
+    """Dead, it cannot be reaped: it is nobody's orphan."""
+    traced = sorted(all_of(worker))
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    for pid in traced:
+        assert ptrace(PTRACE_SEIZE, pid, 0, 0) == 0, os.strerror(ctypes.get_errno())
+        os.kill(pid, signal.SIGKILL)
+    ends = [client.wait(client.enqueue("noop").job_id, timeout=20) for _ in range(3)]
+    assert {ended.reason for ended in ends} == {Reason.COMPLETED}
+    for pid in traced:  # the tracer takes it first
+        os.waitpid(pid, 0)
+
+
 def test_a_large_payload_waits_for_nobody(client: Client, begin: Begin, worker: Supervisor) -> None:
     """Its process is stopped, and takes in nothing: other jobs begin and end meanwhile, and it gets all of it later."""
     for pid in all_of(worker):
@@ -97,6 +167,24 @@ def test_a_stopped_one_is_ended_with_its_job(client: Client, worker: Supervisor)
     ended = client.wait(job.job_id, timeout=20)
     assert ended.reason is Reason.CANCELLED
     assert not is_alive(ended.pid or 0)
+
+
+def test_a_worker_with_children_of_others_reaps_them(home: Home, client: Client) -> None:
+    """Exec'ed by a shell that has one: after a spawner's death only what is marked is killed, and a zombie has no mark."""
+    worker = Supervisor(home)
+    worker.prefix = ("sh", "-c", 'sleep 600 & exec "$@"', "sh")
+    worker.start()
+    try:
+        before = all_of(worker)
+        os.kill(worker.spawner_pid, signal.SIGKILL)
+        all_of(worker, without=before)
+        eventually(lambda: not any(map(psutil.pid_exists, before)), 10, "they are reaped")
+    finally:
+        below = psutil.Process(worker.pid).children()
+        worker.end()
+        for process in below:
+            if process.is_running() and process.name() == "sleep":
+                process.kill()
 
 
 @pytest.mark.parametrize("victim", ["supervisor", "spawner"])
