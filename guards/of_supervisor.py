@@ -59,8 +59,8 @@ SUPERVISOR = (
     Guard(
         "innocent children", "a supervisor kills children that it did not start",
         "supervisor/guard.py",
-        "*self._innocent} and self._is_remnant(pid)",
-        "}",
+        "*self._innocent}\n        ]\n        adopted = [pid for pid in others if self._is_remnant(pid)]\n",
+        "}\n        ]\n        adopted = others\n",
         (f"{LIFECYCLE}::test_children_that_were_there_before_are_left_alone",),
     ),
     Guard(
