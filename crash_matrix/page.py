@@ -28,6 +28,16 @@ _PROMISES = """
 - A job that is queued afterwards runs. Workers that are told to stop exit with 0. At the end no process with the store's marker is left anywhere.
 - For plans: files, index, HEAD, refs and stash of the user byte for byte; an apply is whole after the next apply, and undone by a revert; a clean-up leaves no sandbox, and `git fsck` is silent.
 """
+_HISTORY = """
+## What fell short before
+
+| when | what | mended |
+|---|---|---|
+| first whole run | an error between judging a worker and burying it left its jobs "running" (two lines) | in the product: whatever goes wrong in a burial, the dead worker is judged anew |
+| | three lines expected what was never promised | in the matrix |
+| 2026-11-24 | a worker's own prune met the fault that was meant for the command's (two lines); a plan that is reverted after a kill keeps its sandbox, as a ready plan does | in the matrix |
+| 2026-11-29 | since processes stand by, a spawner that is killed in a fork is hit while a job runs | in the matrix: a fork ahead is an operation of its own |
+"""
 
 
 def page(findings: Sequence[Finding], run: str) -> str:
@@ -38,6 +48,7 @@ def page(findings: Sequence[Finding], run: str) -> str:
                 _INTRODUCTION,
                 _circumstances(findings, run),
                 _PROMISES,
+                _HISTORY,
                 *_legend(),
                 *_tables(findings),
                 *_not_tried(),
