@@ -41,9 +41,16 @@ WORKERS = (
          f"{MATRIX}reap.swept = delay (daemon)"),
     ),
     Guard(
-        "known children", "what stands by, or runs, is swept as an orphan",
+        "known children", "the end of a job ends its neighbours, as orphans",
         "workers/spawner.py",
         "        self._known.add(pid)\n",
+        "",
+        (f"{STANDBY}::test_the_end_of_a_neighbour_ends_nobody",),
+    ),
+    Guard(
+        "known standbys", "what stands by is swept as an orphan, and the job that gets it next",
+        "workers/standby.py",
+        "        self._known.add(standby.pid)\n",
         "",
         (f"{STANDBY}::test_a_large_payload_waits_for_nobody",),
     ),

@@ -61,6 +61,22 @@ def test_a_job_gets_a_process_that_stood_by(
     assert client.wait(job.job_id, timeout=20).reason is Reason.COMPLETED
 
 
+@pytest.mark.parametrize("standbys", [0, 1], ids=["forked for it", "stood by"])
+def test_the_end_of_a_neighbour_ends_nobody(
+    client: Client, begin: Begin, start: Start, tmp_path: Path, standbys: int
+) -> None:
+    """What is swept then are children that nobody knows: neither jobs nor what stands by."""
+    worker = start(standbys=standbys)
+    eventually(lambda: len(standing_by(worker.spawner_pid)) == standbys, 10, "as many stand by")
+    job = begin("gate", {"gate": str(tmp_path / "gate")})
+    waiting = standing_by(worker.spawner_pid)
+    assert client.wait(client.enqueue("noop").job_id, timeout=20).reason is Reason.COMPLETED
+    (tmp_path / "gate").touch()
+
+    assert client.wait(job.job_id, timeout=20).reason is Reason.COMPLETED
+    assert all(map(is_alive, waiting - {ended.pid for ended in client.list()}))
+
+
 def test_those_that_somebody_kills_cost_no_job(client: Client, worker: Supervisor) -> None:
     """No attempt either: the next job has a process forked for itself; then there are some again."""
     killed = all_of(worker)
