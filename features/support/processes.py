@@ -6,9 +6,11 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Generator, Iterable
+from pathlib import Path
 
 import psutil
 
+from agentsd.workers.process import start_ticks
 from support.patience import eventually
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -37,6 +39,14 @@ def descendants() -> set[psutil.Process]:
             if process.status() != psutil.STATUS_ZOMBIE:
                 found.add(process)
     return found
+
+
+def hears_signals(pid: int, start: int | None) -> bool:
+    """Whether a job process lets signals in, as it does from the begin of its handler on; True of one that is not seen from here."""
+    if start is None or start_ticks(pid) != start:
+        return True
+    blocked = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "SigBlk" in line)
+    return int(blocked.split()[1], 16) == 0
 
 
 def of_jobs(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.home import Home
 from support.patience import eventually
+from support.processes import hears_signals
 from support.supervisor import Supervisor
 
 from agentsd import Client
@@ -47,7 +48,8 @@ def begin(client: Client) -> Callable[..., AsyncJob]:
         def running() -> AsyncJob | None:
             job = client.get(job_id)
             assert not job.status.is_terminal, job
-            return job if job.started_at and (job.progress or not progress) else None
+            begun = job.started_at and hears_signals(job.pid or 0, job.pid_start)
+            return job if begun and (job.progress or not progress) else None
 
         return eventually(running, 20, f"{phase} runs")
 
