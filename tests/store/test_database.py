@@ -251,7 +251,13 @@ def test_a_lock_file_that_cannot_be_made_is_refused(home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("database or disk is full", "the disk is full"), ("something else", "something else")],
+    [
+        ("database or disk is full", "the disk is full"),
+        ("disk I/O error", "agents.db-wal was deleted while a worker runs"),
+        ("database disk image is malformed", "the database is damaged"),
+        ("attempt to write a readonly database", "cannot be opened for writing"),
+        ("something else", "something else"),
+    ],
 )
 def test_advice_fits_the_error(text: str, words: str) -> None:
     """A full disk is named as such; what is not known is passed on."""

@@ -95,6 +95,24 @@ def test_a_broken_frame_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("frame", "facts", "limits", "words"),
+    [
+        (ERROR, {"oom_kills": 1}, {}, "The kernel has killed processes of it because memory ran out"),
+        ((Kind.ERROR, {"reason": "handler_error", "error": "MemoryError", "result": None}), {}, {"memory": 2**20}, "may have 1.0 MiB"),
+        (None, {"signal": "SIGKILL", "oom_kills": 1, "max_rss_bytes": 2**20}, {}, "memory"),
+    ],
+)  # fmt: skip
+def test_want_of_memory_is_told(
+    frame: tuple[Kind, dict[str, Any]] | None, facts: dict[str, Any], limits: dict[str, int], words: str
+) -> None:
+    """Whether the kernel has counted a kill, or a limit is what an allocation met."""
+    job = running(frame, {"exit_code": 1, **facts})
+    job.limits = limits
+
+    assert words in (verdict(job, max_attempts=1, rerun_safe=False).error or "")
+
+
+@pytest.mark.parametrize(
     ("facts", "max_attempts", "rerun_safe", "attempt"),
     [
         ({"signal": "SIGKILL"}, 1, True, None),
