@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import psutil
+from support.patience import eventually
+from support.supervisor import STANDBYS
 
 from agentsd.store.jobs import NewJob, insert
 from agentsd.workers.title import standing_by
@@ -49,7 +51,10 @@ def _spent(pid: int) -> tuple[float, int]:
 
 
 def growth(jobs: int) -> list[Figure]:
-    """Memory and descriptors of both processes after *jobs* jobs, against those after the first hundred."""
+    """Memory and descriptors of both processes after *jobs* jobs, against those after a tenth as many more.
+
+    By then every slot has been used, and has its descriptors.
+    """
     with (
         fresh_home() as home,
         supervisor(home, preload="agentsd_test_phases.plain") as running,
@@ -62,8 +67,9 @@ def growth(jobs: int) -> list[Figure]:
                 last = [insert(tx, NewJob(phase="noop")) for _ in range(count)][-1]
             client.enqueue("noop")
             client.wait(last.job_id, timeout=600)
+            eventually(lambda: len(standing_by(running.spawner_pid)) == STANDBYS, 10, "all stand by again")
 
-        run(100)
+        run(max(jobs // 10, 100))
         early = [_held(pid) for pid in pids]
         run(jobs)
         late = [_held(pid) for pid in pids]

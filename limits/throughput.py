@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from datetime import datetime
 
 import orjson
@@ -21,12 +20,11 @@ def drain(rounds: int, jobs: int, *, slots: int, phase: str, milliseconds: float
     """Jobs a second between the first claim and the last end of a queue that was filled beforehand."""
     ours: list[float] = []
     limit: list[float] = []
-    with ExitStack() as homes:  # ext4 looks long for a new inode where thousands were removed a moment ago
-        for _ in range(rounds):
-            best = bare.forks_per_second(1500, slots)
-            # A handler that only waits takes its time in every slot, whoever runs it.
-            limit.append(1 / (1 / best + milliseconds / 1000 / slots) if milliseconds else best)
-            home = homes.enter_context(fresh_home())
+    for _ in range(rounds):
+        best = bare.forks_per_second(1500, slots)
+        # A handler that only waits takes its time in every slot, whoever runs it.
+        limit.append(1 / (1 / best + milliseconds / 1000 / slots) if milliseconds else best)
+        with fresh_home() as home:
             ours.append(_drained(home, jobs, slots, phase, milliseconds))
     owed = {"floor": 0.45, "aim": 1.0} if slots == 4 and not milliseconds else {}
     work = f"{milliseconds:g} ms jobs" if milliseconds else "no-op jobs"
