@@ -219,16 +219,11 @@ def _is_pruned(stage: Stage, old: list[str]) -> None:
     del stage.jobs["old"]
 
 
-def fork_ahead(stage: Stage) -> Endings:
-    """A job has got a process that stood by, and another one is forked in its place."""
-    return run(stage)
-
-
 SCENARIOS: dict[str, Callable[[Stage], Endings]] = {
     "enqueue": enqueue,
     "migrate": migrating.migrate,
     "run": run,
-    "fork ahead": fork_ahead,
+    "fork ahead": run,  # the job has got the last process that stood by
     "heartbeat": heartbeat,
     "cancel": cancel,
     "time out": time_out,

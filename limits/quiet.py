@@ -69,9 +69,8 @@ def growth(jobs: int) -> list[Figure]:
             client.wait(last.job_id, timeout=600)
             eventually(lambda: len(standing_by(running.spawner_pid)) == STANDBYS, 10, "all stand by again")
 
-        full = [
-            client.enqueue("sleep", payload={"seconds": 0.3}) for _ in range(4)
-        ]  # and others stand by meanwhile
+        # At once, while others stand by: that takes every slot.
+        full = [client.enqueue("sleep", payload={"seconds": 0.3}) for _ in range(4)]
         for job in full:
             client.wait(job.job_id, timeout=60)
         run(max(jobs // 10, 100))

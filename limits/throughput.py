@@ -91,7 +91,7 @@ def pickup(rounds: int, count: int) -> list[Figure]:
 
 def _picked_up(client: Client, *, after: float = 0.0) -> float:
     """Milliseconds from the call of enqueue to the first line of one job's handler."""
-    time.sleep(after)  # what is measured is what a rest does
+    time.sleep(after)  # the rest is a part of what is measured; nothing happens that could be waited for
     begun = time.monotonic_ns()
     ended = client.wait(client.enqueue("stamp").job_id, timeout=30)
     return (orjson.loads(ended.result or "")["monotonic_ns"] - begun) / 1e6

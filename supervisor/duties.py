@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from agentsd.faults import reach
-from agentsd.model import AsyncJob, Worker
+from agentsd.model import AsyncJob
 from agentsd.store import retention, workers
 from agentsd.store.claims import jobs_of, something_is_queued
 from agentsd.store.database import Database
@@ -179,15 +179,13 @@ class Duties:
 
         Declared lost, gone on, and stopped again before it noticed, it is judged by nobody any more: it is ended.
         """
+        holder = self._worker.db.mutex.holder_pid()
         for each in workers.list_workers(self._worker.db, include_ended=True):
-            if self._is_in_the_way(each):
+            if each.pid == holder and remnants.is_stopped(each):
                 if each.ended_at is not None:
                     kill_identified(each.pid)
                 return each.worker_id
         return ""
-
-    def _is_in_the_way(self, other: Worker) -> bool:
-        return self._worker.db.mutex.holder_pid() == other.pid and remnants.is_stopped(other)
 
     def _bury(self, dead: Dead, left: list[AsyncJob], standstill: Standstill | None = None) -> None:
         """One round of a burial. Whatever goes wrong, the dead is judged anew at the next poll, not forgotten."""
@@ -254,7 +252,7 @@ class Duties:
         It holds the mutex and SQLite's own lock for as long as it is stopped: neither its burial nor
         anything else could be written before somebody continues it.
         """
-        if self._is_in_the_way(dead.worker):
+        if self._worker.db.mutex.holder_pid() == dead.worker.pid and remnants.is_stopped(dead.worker):
             kill_identified(dead.worker.pid)
 
     def _again(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import socket
 import sys
@@ -50,7 +49,6 @@ _ITIMER_REAL, _SIG_BLOCK, _SIG_SETMASK = (
     int(signal.SIG_SETMASK),
 )
 _RESULT = Kind.RESULT
-_HIGHEST_FD = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def rehearse(board: Board, times: int = 20) -> None:

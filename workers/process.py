@@ -23,10 +23,11 @@ MARKER = "AGENTS_WORKER_ID"
 _PATIENCE = 0.25
 """Seconds at most for one look at who carries a marker: on a loaded machine an exec may take a while."""
 _LOOK_AGAIN = 0.001
-_LONGEST_ENVIRONMENT = 6 << 20  # bytes: three quarters of the largest stack, see execve(2)
+_FIRST_READ = 1 << 16  # bytes of an environment; nearly all are shorter
 _PF_KTHREAD = 0x00200000  # linux/sched.h
 # Fields of /proc/PID/stat behind the command's name, see proc(5).
-_STATE, _PARENT, _FLAGS, _START, _ENV_END = 0, 1, 6, 19, 48
+_STATE, _PARENT, _FLAGS, _START, _CODE, _ENV_END = 0, 1, 6, 19, 23, 48
+_NOWHERE = ("0", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def marked(worker_id: str) -> Iterator[int]:
     since the last listing is looked at, too, the newest first, until there is nobody new. So finding none proves that
     there is none, but on a machine that starts processes faster than they can be read.
     """
-    seen, until = set[str](), time.monotonic() + _PATIENCE
+    seen, until = set[str](), 0.0
     while new := [name for name in os.listdir("/proc") if name.isdigit() and name not in seen]:
         for name in reversed(new):
             found = _carries(int(name), worker_id)
@@ -226,6 +227,8 @@ def marked(worker_id: str) -> Iterator[int]:
                 seen.add(name)
             if found:
                 yield int(name)
+        # Not from the begin: to read a long table for the first time may take longer than that.
+        until = until or time.monotonic() + _PATIENCE
         if time.monotonic() >= until:
             return
         if not seen.issuperset(new):
@@ -261,23 +264,27 @@ def _look_for_mark(pid: int, worker_id: str) -> bool | None:
     if not environment:
         place = _place_of_environment(pid)
         environment = _environment(pid)
-        if not environment and (place == "0" or place != _place_of_environment(pid)):
+        if not environment and (place == _NOWHERE or place != _place_of_environment(pid)):
             return None
     return f"{MARKER}={worker_id}".encode() in environment.split(b"\0")
 
 
 def _environment(pid: int) -> bytes:
-    """In one read: between two of them an exec cuts it short."""
+    """In one read: between two of them an exec cuts it short. A longer one is read anew."""
+    size = _FIRST_READ
     with Path(f"/proc/{pid}/environ").open("rb", buffering=0) as file:
-        return file.read(_LONGEST_ENVIRONMENT) or b""
+        while len(text := os.pread(file.fileno(), size, 0)) == size:
+            size *= 16
+    return text
 
 
-def _place_of_environment(pid: int) -> str:
-    """Where the environment ends in memory: "0" in the middle of an exec, empty if there is none and will be none.
+def _place_of_environment(pid: int) -> tuple[str, str] | None:
+    """Where code and environment are in memory; in the middle of an exec, nowhere. None: there is none and will be none.
 
-    Zombies and kernel threads have none.
+    Zombies and kernel threads have none. The kernel tells the place of the code last (``load_elf_binary``): that of the
+    environment is there while its strings are still counted, and it reads as empty.
     """
     fields = _stat(pid)
     if fields is None or fields[_STATE] == "Z" or int(fields[_FLAGS]) & _PF_KTHREAD:
-        return ""
-    return fields[_ENV_END]
+        return None
+    return _NOWHERE if fields[_CODE] == "0" else (fields[_CODE], fields[_ENV_END])

@@ -50,7 +50,7 @@ class Standbys:
         """The one that has waited longest, for a job. In any case another one is wanted after that job."""
         self.is_short = self._wanted > 0
         if self._held:
-            self._held = [standby for standby in self._held if not self._bury(standby)]
+            self._held = [standby for standby in self._held if self._bury(standby) is None]
         if not self._waiting:
             return None
         self.has_changed = True
@@ -62,22 +62,26 @@ class Standbys:
         self._waiting.remove(standby)
         self.is_short, self.has_changed = False, True
         standby.desk.close()
-        how = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if not self._bury(standby):
+        code = self._bury(standby)
+        if code is None:
             self._held.append(standby)
-        return how is not None and how.si_status == signal.SIGKILL
+        return code == -signal.SIGKILL
 
-    def _bury(self, standby: Standby) -> bool:
-        """Reap it, if it can be reaped now; until then its slot is taken, and no sweep lays it to a job."""
-        if not os.waitpid(standby.pid, os.WNOHANG)[0]:
-            return False
+    def _bury(self, standby: Standby) -> int | None:
+        """Reap it, if it can be reaped now; until then its slot is taken, and no sweep lays it to a job.
+
+        Returns its exit code, or None.
+        """
+        reaped, status = os.waitpid(standby.pid, os.WNOHANG)
+        if not reaped:
+            return None
         self._known.discard(standby.pid)
         if standby.pidfd >= 0:
             os.close(standby.pidfd)
         if standby.slot.stack is not None:
             standby.slot.stack.take()
         self._forks.give_back(standby.slot)
-        return True
+        return os.waitstatus_to_exitcode(status)
 
     def ended(self) -> list[int]:
         """Those that have ended, where no descriptor tells."""

@@ -11,12 +11,13 @@ from pathlib import Path
 import psutil
 
 from agentsd.model import Worker
+from agentsd.store.settings import load_settings
 from support.home import Home
 from support.operator import AGENTS
 from support.patience import PATIENCE, eventually
 from support.processes import of_jobs
 
-STANDBYS = 2
+STANDBYS = load_settings({}, Path(os.devnull)).standbys
 """How many processes stand by in a worker, unless its configuration says otherwise."""
 
 

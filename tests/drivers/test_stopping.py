@@ -27,7 +27,7 @@ def test_that_never_ends(torn_down):
     stray = subprocess.Popen(["sleep", "600"], start_new_session=True)
     Path("begun.new").write_text(str(stray.pid))
     Path("begun.new").rename("begun")
-    time.sleep(600)
+    time.sleep(600)  # until the run is told to stop: a signal has to interrupt a test that would go on for long
 """
 
 

@@ -146,6 +146,42 @@ def test_a_process_in_the_middle_of_an_exec_is_not_overlooked(tmp_path: Path) ->
     assert listed == [[child.pid]] * 20
 
 
+def test_who_comes_while_a_long_table_is_read_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the first reading takes: only what comes after it is to be over soon."""
+    look, worker_id = process._carries, f"01JLATE{os.getpid()}"  # pyright: ignore[reportPrivateUsage]
+    late: list[subprocess.Popen[bytes]] = []
+
+    def slowly(pid: int, wanted: str) -> bool | None:
+        if not late:
+            monkeypatch.setattr(
+                process.time, "monotonic", lambda: before() + 10
+            )  # as if reading had taken that long
+            late.append(subprocess.Popen(["sleep", "600"], env={process.MARKER: worker_id}))
+        return look(pid, wanted)
+
+    before = process.time.monotonic
+    monkeypatch.setattr(process, "_carries", slowly)
+    found = list(process.marked(worker_id))
+    for child in late:
+        child.kill()
+        child.wait()
+
+    assert found == [child.pid for child in late]
+
+
+def test_a_long_environment_is_read_to_its_end() -> None:
+    """The marker stands behind all that others have put there, and the kernel takes its time to count that in an exec."""
+    worker_id = f"01JLONG{os.getpid()}"
+    long = {f"V{number}": "x" * 100_000 for number in range(12)}
+    found: list[bool] = []
+    for _ in range(80):
+        with subprocess.Popen(["sleep", "600"], env={**long, process.MARKER: worker_id}) as child:
+            found.append(process.is_marked(child.pid, worker_id))
+            child.kill()
+
+    assert all(found)
+
+
 def test_a_process_without_an_environment_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """And keeps nobody waiting."""
     monkeypatch.setattr(process, "_PATIENCE", 600.0)
