@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 from agentsd.errors import ExitCode
-from agentsd.model import JSON, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import JSON
 
 FORMATS = ("table", "json", "jsonl")
 Lines = Callable[[], Iterable[str]]

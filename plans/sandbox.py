@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agentsd.errors import SandboxError
-from agentsd.model import utc_now
+from agentsd.clock import utc_now
 from agentsd.plans.durable import write_durably
 from agentsd.plans.repository import Repository
 

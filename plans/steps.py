@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from agentsd.errors import JobCancelled, StepFailedError
-from agentsd.model import JSON, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import JSON
 from agentsd.plans.actions import StepContext, perform
 from agentsd.plans.conditions import Condition
 from agentsd.plans.frozen import FrozenPlan, Limits, Step

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from agentsd.model import utc_now
+from agentsd.clock import utc_now
 from agentsd.store.paths import StateDir
 
 Parameters = Sequence[object] | Mapping[str, object]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from agentsd.errors import ContainmentError
 from agentsd.supervisor.notices import Listener, Notice
-from agentsd.workers.cgroup import NoGroupError, make_worker_group
+from agentsd.workers.cgroup import NoGroupError
+from agentsd.workers.delegation import make_worker_group
 from agentsd.workers.leftover_groups import remove_abandoned, sign
 
 HOW_TO_DELEGATE = "systemd-run --user --scope -p Delegate=yes agents worker start"

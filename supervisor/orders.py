@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,7 @@ class OrderBook:
         }
         return RunningJob(
             job=job,
-            order_body=orjson.dumps(extras),
+            order_body=marshal.dumps(extras),
             handler=self._handler(job.phase),
             timeout=job.timeout or self.settings.job_timeout,
             rerun_safe=plan is None or _is_rerun_safe(plan),

@@ -11,7 +11,8 @@ from signal import SIGHUP, SIGUSR1, SIGUSR2
 
 import agentsd
 from agentsd.faults import reach
-from agentsd.model import Worker, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import Worker
 from agentsd.store import workers
 from agentsd.store.database import open_store
 from agentsd.store.health import refuse_damaged
@@ -32,7 +33,7 @@ from agentsd.supervisor.signals import SignalInbox
 from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.wakeup import WakeupSocket
 from agentsd.workers import kernel
-from agentsd.workers.process import Identity
+from agentsd.workers.identity import Identity
 from agentsd.workers.title import set_title
 
 

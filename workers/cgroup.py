@@ -14,10 +14,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
-PREFIX = "agents-"
-"""With a worker's id behind it, the name of the group that holds the groups of that worker's slots."""
 _LINKS_WITHOUT_GROUPS = 2
 _MOUNTS = "/proc/self/mountinfo"
 
@@ -29,22 +26,22 @@ class NoGroupError(Exception):
 class Group:
     """The group of one slot. Holds its files open: with no descriptor left, a job must still be killable."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         """Make the group, or take one that is there. Raises OSError."""
         self.path = path
         with contextlib.suppress(FileExistsError):
-            path.mkdir()
-        self._events = os.open(path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+            os.mkdir(path)
+        self._events = os.open(f"{path}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
         with contextlib.ExitStack() as undo:
             undo.callback(os.close, self._events)
-            self._kill = os.open(path / "cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
+            self._kill = os.open(f"{path}/cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
             undo.callback(os.close, self._kill)
-            self._procs = os.open(path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+            self._procs = os.open(f"{path}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
             undo.pop_all()
-        self._memory = path / "memory.events"
-        self.counts_memory = self._memory.exists()
+        self._memory = f"{path}/memory.events"
+        self.counts_memory = os.path.exists(self._memory)
         if self.counts_memory:
-            _write(path / "memory.oom.group", b"1")  # half a job is no use
+            write(f"{path}/memory.oom.group", b"1")  # half a job is no use
         self._killed = False
 
     def join(self) -> None:
@@ -65,7 +62,7 @@ class Group:
     def is_fresh(self) -> bool:
         """Whether, as far as can be seen, no job has meddled with it: it is there, was never killed and has no groups below."""
         try:
-            return not self._killed and os.stat(self.path).st_nlink == _LINKS_WITHOUT_GROUPS  # noqa: PTH116 - per job
+            return not self._killed and os.stat(self.path).st_nlink == _LINKS_WITHOUT_GROUPS
         except OSError:
             return False
 
@@ -75,10 +72,11 @@ class Group:
         with contextlib.suppress(OSError):  # removed meanwhile, so it was empty
             os.write(self._kill, b"1")
 
-    def holds(self, membership: str) -> bool:
-        """Whether that is the membership (``/proc/PID/cgroup``) of a process in it or below."""
-        inside = f"/{self.path.parent.name}/{self.path.name}"
-        return any(f"{line}/".find(f"{inside}/") >= 0 for line in membership.splitlines())
+    def holds(self, membership: list[str]) -> bool:
+        """Whether that is the membership (the lines of ``/proc/PID/cgroup``) of a process in it or below."""
+        worker, slot = self.path.split("/")[-2:]
+        inside = f"/{worker}/{slot}"
+        return any(f"{line}/".find(f"{inside}/") >= 0 for line in membership)
 
     def processes(self) -> list[int]:
         """What lives in it or below."""
@@ -96,64 +94,48 @@ class Group:
         remove(self.path)
 
 
-def counted(file: Path) -> int | None:
+def counted(file: str | os.PathLike[str]) -> int | None:
     """The ``oom_kill`` of a memory group's file or of ``/proc/vmstat``; None if it cannot be read now or has none."""
     try:
-        words = file.read_text().split()
+        with open(file) as lines:
+            words = lines.read().split()
     except OSError:
         return None
     return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else None
 
 
-def group_of(pid: int | None = None) -> Path:
+def group_of(pid: int | None = None) -> str:
     """The directory of the group that *pid* (default: this process) is in. Raises NoGroupError."""
     try:
-        lines = Path(f"/proc/{pid or 'self'}/cgroup").read_text().splitlines()
+        lines = lines_of(f"/proc/{pid or 'self'}/cgroup")
     except OSError as error:
         raise NoGroupError(f"the groups of process {pid or os.getpid()} cannot be read: {error}") from None
     inside = next((line[3:] for line in lines if line.startswith("0::")), None)
-    mount = next(_mounts(), None)
+    mount = next(mounts(), None)
     if inside is None or mount is None:
         raise NoGroupError("cgroup v2 is not mounted here")
     root, place = mount
     if inside.startswith("/..") or not f"{inside}/".startswith(f"{root.rstrip('/')}/"):
         raise NoGroupError(f"its group {inside} is outside of what is mounted at {place}")
-    return place / inside.removeprefix(root.rstrip("/")).lstrip("/")
+    return f"{place.rstrip('/')}/{inside.removeprefix(root.rstrip('/')).lstrip('/')}".rstrip("/")
 
 
-def _mounts() -> Iterator[tuple[str, Path]]:
+def mounts() -> Iterator[tuple[str, str]]:
     """Every mount of cgroup v2: (root of the hierarchy that it shows, where)."""
     with contextlib.suppress(OSError):
-        for line in Path(_MOUNTS).read_text().splitlines():
+        for line in lines_of(_MOUNTS):
             fields = line.split()
             if fields[fields.index("-") + 1] == "cgroup2":
-                yield fields[3], Path(fields[4])
+                yield fields[3], fields[4]
 
 
-def usable_group(pid: int | None = None) -> Path:
-    """The group of *pid*, if groups can be made in it and killed. Raises NoGroupError that says why not."""
-    place = group_of(pid)
-    for path, mode in ((place, os.W_OK | os.X_OK), (place / "cgroup.procs", os.W_OK)):
-        if not os.access(path, mode):
-            raise NoGroupError(f"{path} is not writable for uid {os.getuid()}: the group is not delegated")
-    return place
+def lines_of(file: str) -> list[str]:
+    """The lines of a file of the kernel's. Raises OSError."""
+    with open(file) as lines:
+        return lines.read().splitlines()
 
 
-def make_worker_group(worker_id: str) -> Path:
-    """The group of a worker, below the one that this process is in. Raises NoGroupError."""
-    made = usable_group() / f"{PREFIX}{worker_id}"
-    try:
-        made.mkdir(exist_ok=True)
-    except OSError as error:
-        raise NoGroupError(f"no group can be made at {made}: {error.strerror}") from None
-    if not (made / "cgroup.kill").exists():
-        remove(made)
-        raise NoGroupError("this kernel has no cgroup.kill (it came with Linux 5.14)")
-    _write(made / "cgroup.subtree_control", b"+memory")
-    return made
-
-
-def _write(file: Path, data: bytes) -> None:
+def write(file: str, data: bytes) -> None:
     """Set what a kernel or a delegation may not have; then it is done without."""
     with contextlib.suppress(OSError):
         fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
@@ -163,9 +145,9 @@ def _write(file: Path, data: bytes) -> None:
             os.close(fd)
 
 
-def probe(worker_group: Path) -> None:
+def probe(worker_group: str) -> None:
     """Have a child join a group, as jobs will. Raises OSError if that does not work."""
-    group = Group(worker_group / "probe")
+    group = Group(f"{worker_group}/probe")
     try:
         pid = os.fork()
         if pid == 0:
@@ -178,48 +160,30 @@ def probe(worker_group: Path) -> None:
             finally:
                 os._exit(problem)
         if problem := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
-            raise OSError(problem, os.strerror(problem), str(group.path))
+            raise OSError(problem, os.strerror(problem), group.path)
     finally:
         group.remove()
 
 
-def cgroup_mounts() -> list[Path]:
-    """Where cgroup v2 is mounted."""
-    return [place for _, place in _mounts()]
-
-
-def find_worker_groups(worker_id: str) -> list[Path]:
-    """Where the group of a worker is, wherever it was started; usually one or none."""
-    name = f"{PREFIX}{worker_id}"
-    found = [place for mount in cgroup_mounts() for place in _below(mount, name)]
-    return list(dict.fromkeys(found))
-
-
-def _below(top: Path, name: str) -> Iterator[Path]:
-    for place, directories, _ in os.walk(top):
-        if name in directories:
-            yield Path(place, name)
-
-
-def processes_in(group: Path) -> list[int]:
+def processes_in(group: str | os.PathLike[str]) -> list[int]:
     """What lives in a group or below."""
     found: list[int] = []
     for place, _, _ in os.walk(group):
         with contextlib.suppress(OSError):
-            found += [int(pid) for pid in Path(place, "cgroup.procs").read_text().split()]
+            found += [int(pid) for pid in lines_of(f"{place}/cgroup.procs")]
     return found
 
 
-def kill_all(worker_group: Path) -> list[int]:
+def kill_all(worker_group: str | os.PathLike[str]) -> list[int]:
     """KILL everything in a worker's group; returns what was there."""
     found = processes_in(worker_group)
     if found:
-        _write(worker_group / "cgroup.kill", b"1")
+        write(os.path.join(worker_group, "cgroup.kill"), b"1")
     return found
 
 
-def remove(group: Path) -> None:
+def remove(group: str | os.PathLike[str]) -> None:
     """Remove a group and those below it, as far as nothing lives in them."""
     for place, _, _ in os.walk(group, topdown=False):
         with contextlib.suppress(OSError):
-            os.rmdir(place)  # noqa: PTH106 - the directory of a group is removed with its files in it
+            os.rmdir(place)  # the directory of a group is removed with its files in it

@@ -7,32 +7,35 @@ own code a second time, in the child.
 from __future__ import annotations
 
 import contextlib
+import marshal
 import os
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn
-
-import orjson
 
 from agentsd.errors import JobCancelled
 from agentsd.faults import reach
-from agentsd.model import JSON
 from agentsd.workers import kernel, limits
 from agentsd.workers.becoming import become_job_process, become_this_job, forget_signals, wait_for_order
 from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.failure import describe, kept_result, print_traceback
 from agentsd.workers.frames import FrameWriter, Kind
+from agentsd.workers.json_bytes import dumps
 from agentsd.workers.link import Link
 from agentsd.workers.order import Order
 from agentsd.workers.slot import Slot
 from agentsd.workers.title import set_title
 from agentsd.workers.token import CancellationToken
+
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from agentsd.model import JSON
 
 GO = b"G"
 """What the supervisor writes when the job's identity is stored: the handler may begin."""
@@ -63,7 +66,7 @@ def rehearse(board: Board, times: int = 20) -> None:
         job_id="", plan_id="", phase="", attempt=1, handler=f"{__name__}:do_nothing", title="", timeout=1.0, grace=1.0,
         state_root="/", log_dir="/", log_limit=1, limits={},
     )  # fmt: skip
-    body = orjson.dumps({"payload": None, "plan": None, "options": {}})
+    body = marshal.dumps({"payload": None, "plan": None, "options": {}})
     kernel.setitimer(_ITIMER_REAL, 0)
     for _ in range(times):
         desk, giver = (Link(end) for end in socket.socketpair())
@@ -115,7 +118,7 @@ def _end_after(whole_life: Callable[[], int]) -> NoReturn:
         code = whole_life()
     except BaseException:  # noqa: BLE001 - nothing may escape into the spawner's code
         with contextlib.suppress(BaseException):
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
             _flush_output()
     finally:
         os._exit(code)
@@ -154,7 +157,7 @@ def _run(
         board.set_begun(slot)
         if order.limits:
             limits.apply(order.limits)
-        context = _context(order, orjson.loads(body), writer, board, slot, token)
+        context = _context(order, marshal.loads(body), writer, board, slot, token)
         handler = load_handler(order.handler)
         token.may_raise = True
         try:
@@ -178,13 +181,10 @@ def _run(
         _flush_output()
         return code
     try:
-        frame = orjson.dumps(message)
-    except TypeError as error:
-        kind, frame, code = (
-            Kind.ERROR,
-            orjson.dumps(describe(TypeError(f"the result is not JSON: {error}"))),
-            1,
-        )
+        frame = dumps(message)
+    except (TypeError, ImportError, OSError) as error:  # the last two: orjson cannot be loaded any more
+        kind, code = Kind.ERROR, 1
+        frame = dumps(describe(TypeError(f"the result is not JSON: {error}")))
     _flush_output()
     writer.finish(kind, frame)
     reach("result.sent")
@@ -205,11 +205,11 @@ def _context(
         plan=extras["plan"],
         options=extras["options"],
         grace=order.grace,
-        _state_root=order.state_root,
-        _log_dir=order.log_dir,
-        _token=token,
-        _report=writer.report,
-        _set_shield=partial(board.set_shield, slot),
+        state_root=order.state_root,
+        log_dir=order.log_dir,
+        token=token,
+        report=writer.report,
+        set_shield=partial(board.set_shield, slot),
     )
 
 

@@ -3,63 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from collections import namedtuple
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from agentsd.errors import JobCancelled
-from agentsd.model import JSON
 from agentsd.workers.token import CancellationToken
 
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, NamedTuple
+
+    from agentsd.model import JSON
     from agentsd.workers.tools import ToolResult
+
+    class _Info(NamedTuple):
+        job_id: str
+        plan_id: str
+        phase: str
+        attempt: int
+        timeout: float
+else:
+    _Info = namedtuple("_Info", "job_id plan_id phase attempt timeout")
 
 TIDY_SHARE = 0.75
 """Share of the grace after which nothing is begun or goes on any more, so that there is time to keep what was done."""
 
-PlanOrder = Mapping[str, Any]
+PlanOrder = Mapping[str, "Any"]
 """A job's plan: ``plan_id, name, project, branch, head, frozen`` and ``latest`` (the latest successful
 execute as ``{"job_id", "result"}``, or None)."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobInfo:
-    """Which job this is. ``timeout`` is seconds."""
+class JobInfo(_Info):
+    """Which job this is: ``job_id``, ``plan_id``, ``phase``, ``attempt``, and ``timeout`` in seconds."""
 
-    job_id: str
-    plan_id: str
-    phase: str
-    attempt: int
-    timeout: float
+    __slots__ = ()
 
 
-@dataclass(kw_only=True)
 class JobContext:
     """One job, as its handler sees it."""
 
-    job: JobInfo
-    payload: JSON
-    """The data of the payload's envelope."""
-    plan: PlanOrder | None
-    options: Mapping[str, JSON]
-    """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``, ``limits``."""
-    grace: float
-    """Seconds between TERM and KILL for this job; its tools get half of it."""
-    _state_root: Path | str
-    _log_dir: Path | str
-    _token: CancellationToken
-    _report: Callable[[JSON], None]
-    _set_shield: Callable[[bool], None]
+    def __init__(
+        self,
+        *,
+        job: JobInfo,
+        payload: JSON,
+        plan: PlanOrder | None,
+        options: Mapping[str, JSON],
+        grace: float,
+        state_root: Path | str,
+        log_dir: Path | str,
+        token: CancellationToken,
+        report: Callable[[JSON], None],
+        set_shield: Callable[[bool], None],
+    ) -> None:
+        """Made by agentsd, in the job's process."""
+        self.job = job
+        self.payload = payload
+        """The data of the payload's envelope."""
+        self.plan = plan
+        self.options = options
+        """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``, ``limits``."""
+        self.grace = grace
+        """Seconds between TERM and KILL for this job; its tools get half of it."""
+        self._state_root, self._log_dir = state_root, log_dir
+        self._token, self._report, self._set_shield = token, report, set_shield
 
     @property
     def state_root(self) -> Path:
         """The state directory; ``sandboxes/``, ``apply/`` and ``locks/`` lie below it."""
+        from pathlib import Path  # noqa: PLC0415 - most handlers do not ask
+
         return Path(self._state_root)
 
     @property
     def log_dir(self) -> Path:
         """``<state>/logs/<job_id>``; the job's own output already goes to ``job.log`` in it."""
+        from pathlib import Path  # noqa: PLC0415 - see above
+
         return Path(self._log_dir)
 
     @property

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import traceback
-
-import orjson
 
 from agentsd.errors import AgentsError, BadPayloadError, ConflictError, StepFailedError
-from agentsd.model import JSON, Reason
+from agentsd.workers.json_bytes import dumps
 
-_REASONS = {
-    StepFailedError: Reason.STEP_FAILED,
-    ConflictError: Reason.CONFLICT,
-    BadPayloadError: Reason.BAD_PAYLOAD,
-}
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from agentsd.model import JSON
+
+# Values of agentsd.model.Reason, which would be much to load.
+_REASONS = {StepFailedError: "step_failed", ConflictError: "conflict", BadPayloadError: "bad_payload"}
+_RAISED = "handler_error"
 
 
 def describe(error: BaseException) -> dict[str, JSON]:
@@ -28,9 +27,7 @@ def describe(error: BaseException) -> dict[str, JSON]:
     except Exception:  # noqa: BLE001 - a broken __str__
         text = kind
     text = text.encode(errors="backslashreplace").decode()  # a lone surrogate, of a file name say, is no JSON
-    reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), None)
-    if reason is None:
-        return {"error": text, "reason": Reason.HANDLER_ERROR, "result": kept_result(error)}
+    reason = next((reason for cls, reason in _REASONS.items() if isinstance(error, cls)), _RAISED)
     return {"error": text, "reason": reason, "result": kept_result(error)}
 
 
@@ -38,8 +35,8 @@ def kept_result(error: BaseException) -> JSON:
     """What a failing handler leaves behind all the same (``error.result``), if it is JSON."""
     result = getattr(error, "result", None)
     try:
-        orjson.dumps(result)
-    except TypeError:
+        dumps(result)
+    except (TypeError, ImportError, OSError):  # the last two: orjson cannot be loaded any more
         return None
     return result
 
@@ -53,5 +50,6 @@ def print_traceback(error: BaseException) -> None:
         sys.stderr.write(f"{error}\n")
         return
     with contextlib.suppress(Exception):  # a broken __repr__ in the chain
-        frames = error.__traceback__ and error.__traceback__.tb_next
-        traceback.print_exception(type(error), error, frames)
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+        # The interpreter's own: it needs no module, which a handler may have left no descriptor for.
+        sys.__excepthook__(type(error), error, error.__traceback__)

@@ -11,8 +11,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple, NoReturn
 
 from agentsd.faults import reach
 from agentsd.workers.board import Board
@@ -22,24 +20,27 @@ from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, start_ticks
 from agentsd.workers.slot import Slot
 
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from typing import NoReturn
 
-class Standby(NamedTuple):
+
+class Standby:
     """A process that waits for its order, as its spawner sees it.
 
     ``pidfd`` is -1 where there are none, ``start`` raw clock ticks, ``desk`` where the order goes in.
     """
 
-    pid: int
-    pidfd: int
-    start: int
-    slot: Slot
-    desk: Link
+    __slots__ = ("desk", "pid", "pidfd", "slot", "start")
+
+    def __init__(self, pid: int, pidfd: int, start: int, slot: Slot, desk: Link) -> None:
+        self.pid, self.pidfd, self.start, self.slot, self.desk = pid, pidfd, start, slot, desk
 
 
 class Forks:
     """Makes the children of one spawner, each in a slot of its own."""
 
-    def __init__(self, board: Board, worker_group: Path | None) -> None:
+    def __init__(self, board: Board, worker_group: str | None) -> None:
         self._board, self._worker_group = board, worker_group
         self._slots: dict[int, Slot] = {}
         self._spawner = os.getpid()

@@ -13,9 +13,11 @@ import struct
 import zlib
 from enum import IntEnum
 
-import orjson
+from agentsd.workers.json_bytes import dumps
 
-from agentsd.model import JSON
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from agentsd.model import JSON
 
 _HEADER = struct.Struct("<IIB")  # length of the body, CRC-32 of kind and body, kind
 LONGEST = 256 * 1024 * 1024
@@ -80,7 +82,7 @@ class FrameWriter:
 
     def report(self, value: JSON) -> None:
         """Send *value* as progress if there is room now; else keep it until the next call, and only the newest."""
-        self._newest = encode(Kind.PROGRESS, orjson.dumps(value))
+        self._newest = encode(Kind.PROGRESS, dumps(value))
         if self._tail and not self._send(self._tail):
             return
         self._send(self._newest)

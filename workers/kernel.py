@@ -10,13 +10,14 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from _signal import pthread_sigmask, setitimer  # pyright: ignore[reportMissingModuleSource]
 from _signal import signal as set_handler  # pyright: ignore[reportMissingModuleSource]
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
 
-__all__ = ["adopt_orphans", "die_with_parent", "pthread_sigmask", "set_handler", "setitimer"]
+__all__ = ["adopt_orphans", "die_with_parent", "give_back_memory", "pthread_sigmask", "set_handler", "setitimer"]
 
 if sys.platform == "linux":
     # The quick one keeps no errno, nor does it let go of the GIL: the careful one tells why, if it fails again.
@@ -32,11 +33,19 @@ if sys.platform == "linux":
         """Have the kernel KILL this process when the *thread* that forked it ends. Not inherited by fork."""
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
+    def give_back_memory() -> None:
+        """Have the C library give back what is free in its heap: each page that is there costs in every fork."""
+        with suppress(AttributeError):  # not the GNU C library
+            ctypes.CDLL(None).malloc_trim(0)
+
     def adopt_orphans() -> None:
         """Become the parent of descendants whose own parent dies (a child subreaper)."""
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 else:  # untested: macOS has neither; a job ends at its deadline timer or at the next start
+
+    def give_back_memory() -> None:
+        """Nothing: this system's C library does it by itself."""
 
     def die_with_parent() -> None:
         """Nothing: this system has no such signal."""

@@ -10,11 +10,9 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass, field
-from typing import Any
 
 from agentsd.faults import reach
-from agentsd.model import utc_now
+from agentsd.clock import utc_now
 from agentsd.workers.board import Board
 from agentsd.workers.child import SHIELD_LIMIT
 from agentsd.workers.order import Order
@@ -23,41 +21,44 @@ from agentsd.workers.process import signal_name
 from agentsd.workers.slot import Slot
 from agentsd.workers.stack import LEAD
 
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from typing import Any
+
 SHIELD_POLL = 0.05
 """Seconds between looks at a shield that holds an end up."""
 
 
-@dataclass(slots=True)
 class Leader:
     """One job process, the leader of its session and the root of its tree.
 
-    ``start`` is raw clock ticks; ``deadline`` and ``due`` are ``time.monotonic()`` seconds.
+    ``start`` is raw clock ticks; ``due`` is ``time.monotonic()`` seconds.
     """
 
-    order: Order
-    pid: int
-    pidfd: int
-    start: int
-    board: Board
-    slot: Slot
-    output: OutputWatch = field(init=False)
-    stages: list[dict[str, str]] = field(init=False)
-    armed: bool = False
-    """Whether the handler may have begun; before that there is nothing to be gentle with."""
-    cause: str = ""
-    due: float | None = None
-    """When the next stage is due: the deadline at first, then the end of the grace."""
-    grace: float = 0.0
-    next_signal: int = 0
-    stack_lead: float = 0.0
-    """Seconds before the KILL at which the process is to be asked for its stack; 0: not, or not any more."""
-    shield_until: float | None = None
-    exit: dict[str, Any] | None = None
-    """What ``wait4`` told, once the process is reaped."""
+    __slots__ = (
+        "armed", "board", "cause", "due", "exit", "grace", "next_signal", "order", "output", "pid", "pidfd", "shield_until",
+        "slot", "stack_lead", "stages", "start",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        self.output = OutputWatch(self.order.log_dir, self.order.log_limit)
-        self.stages = []
+    def __init__(
+        self, order: Order, pid: int, pidfd: int, start: int, board: Board, slot: Slot, *, armed: bool = False
+    ) -> None:
+        self.order, self.pid, self.pidfd, self.start = order, pid, pidfd, start
+        self.board, self.slot = board, slot
+        self.output = OutputWatch(order.log_dir, order.log_limit)
+        self.stages: list[dict[str, str]] = []
+        self.armed = armed
+        """Whether the handler may have begun; before that there is nothing to be gentle with."""
+        self.cause = ""
+        self.due: float | None = None
+        """When the next stage is due: the deadline at first, then the end of the grace."""
+        self.grace = 0.0
+        self.next_signal = 0
+        self.stack_lead = 0.0
+        """Seconds before the KILL at which the process is to be asked for its stack; 0: not, or not any more."""
+        self.shield_until: float | None = None
+        self.exit: dict[str, Any] | None = None
+        """What ``wait4`` told, once the process is reaped."""
 
     @property
     def was_killed(self) -> bool:

@@ -10,8 +10,10 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from agentsd.workers.cgroup import PREFIX, cgroup_mounts, processes_in, remove
-from agentsd.workers.process import Identity, marked
+from agentsd.workers.cgroup import processes_in, remove
+from agentsd.workers.delegation import PREFIX, cgroup_mounts
+from agentsd.workers.process import marked
+from agentsd.workers.identity import Identity
 
 SIGNATURE = "user.agentsd.worker"
 """The extended attribute with the identity of a group's worker; groups can carry one since Linux 5.7."""

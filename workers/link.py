@@ -1,18 +1,21 @@
 """The socket pair between a supervisor and its spawner: messages both ways, descriptors one way.
 
-A message is a JSON header and a raw body, so that the spawner passes a job's payload on without reading it.
+A message is a header and a raw body, so that the spawner passes a job's payload on without reading it. Headers are
+``marshal``'s: both ends are the same interpreter, nothing of it is kept, and a JSON library would double what a fork has to copy.
 Both ends are non-blocking: a stopped spawner must not stop the supervisor, nor the other way round.
 """
 
 from __future__ import annotations
 
+import marshal
 import os
 import socket
 import struct
 from collections import deque
-from typing import Any
 
-import orjson
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from typing import Any
 
 _LENGTHS = struct.Struct("<II")  # of the header, of the body
 _CHUNK = 64 * 1024  # a larger buffer would be mapped and unmapped for every read
@@ -23,7 +26,7 @@ _TRUNCATED = int(socket.MSG_CTRUNC)
 LOST = -1
 """Stands for a descriptor that was sent, but that this process had no room for."""
 
-Message = dict[str, Any]
+Message = dict[str, "Any"]
 
 
 class Link:
@@ -48,7 +51,7 @@ class Link:
 
     def post(self, header: Message, body: bytes = b"", fd: int | None = None) -> None:
         """Put a message into the outgoing queue. *fd* is sent along and then closed here."""
-        head = orjson.dumps(header)
+        head = marshal.dumps(header)
         self._out.append((_LENGTHS.pack(len(head), len(body)) + head + body, fd))
 
     def flush(self) -> bool:
@@ -115,7 +118,7 @@ class Link:
             begin = _LENGTHS.size + head
             if len(self._in) < begin + body:
                 break
-            header = orjson.loads(bytes(self._in[_LENGTHS.size : begin]))
+            header = marshal.loads(self._in[_LENGTHS.size : begin])  # noqa: S302 - see above
             messages.append((header, bytes(self._in[begin : begin + body])))
             del self._in[: begin + body]
         return messages

@@ -8,14 +8,14 @@ whole machine's counter proves nothing: it may have been anybody's process; it i
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from agentsd.workers.cgroup import NoGroupError, counted, group_of
+from agentsd.workers.cgroup import NoGroupError, counted, group_of, lines_of
 
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
 if TYPE_CHECKING:
     from agentsd.workers.leader import Leader
 
@@ -23,18 +23,18 @@ LOOK_EVERY = 0.4
 """Seconds at least between looks at the counters."""
 RECENT = 3.0
 """Seconds for which a rise counts: a process with much memory takes its time to die."""
-_V1 = Path("/sys/fs/cgroup/memory")
-_MACHINE = Path("/proc/vmstat")
+_V1 = "/sys/fs/cgroup/memory"
+_MACHINE = "/proc/vmstat"
 
 
 class OutOfMemoryWatch:
     """Remembers the counters of the last looks."""
 
     def __init__(self) -> None:
-        self.group = next((path for path in _counters() if path.exists()), None)
+        self.group = next((path for path in _counters() if os.path.exists(path)), None)
         """The counter of the group that this process, and every job without one of its own, is in."""
         self.machine = _MACHINE
-        self._looks: deque[tuple[float, dict[Path, int | None]]] = deque()
+        self._looks: deque[tuple[float, dict[str, int | None]]] = deque()
         self._next_look = 0.0
 
     def look_if_due(self, now: float) -> None:
@@ -81,22 +81,23 @@ class OutOfMemoryWatch:
         while self._looks and self._looks[0][0] < time.monotonic() - RECENT:
             self._looks.popleft()
 
-    def _has_risen(self, path: Path) -> bool:
+    def _has_risen(self, path: str) -> bool:
         """Against the oldest look; a counter that could not be read, then or now, proves nothing."""
         self._forget_old()
         before, now = self._looks[0][1][path] if self._looks else None, counted(path)
         return before is not None and now is not None and now > before
 
 
-def _counters() -> Iterator[Path]:
+def _counters() -> Iterator[str]:
     """Where what is killed of this process's own group may be counted, the narrowest first."""
     with contextlib.suppress(NoGroupError):
-        own = group_of()
-        for group in (own, *own.parents):  # without the controller in its own, a process counts in one above
-            yield group / "memory.events.local"
-            yield group / "memory.events"
+        group = group_of()
+        while group:  # without the controller in its own, a process counts in one above
+            yield f"{group}/memory.events.local"
+            yield f"{group}/memory.events"
+            group = group.rpartition("/")[0]
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in lines_of("/proc/self/cgroup"):
             _, controllers, inside = line.split(":", 2)
             if "memory" in controllers.split(","):
-                yield _V1 / inside.lstrip("/") / "memory.oom_control"
+                yield f"{_V1}/{inside.lstrip('/')}/memory.oom_control"

@@ -1,8 +1,7 @@
-"""What the kernel says of processes: identity, children, and the marker that descendants carry.
+"""What the kernel says of processes: start times, children, and the marker that descendants carry.
 
-A pid alone names nobody: it is reused. A process is (boot id, pid namespace, pid, start time), the start
-time in raw clock ticks since boot, because psutil's ``create_time()`` follows the wall clock (a jump of an
-hour moved it by an hour). Linux reads ``/proc``; elsewhere psutil answers (untested).
+Linux reads ``/proc``; elsewhere psutil answers (untested). Loads little, as every job process has it: no pathlib, which
+would be a tenth of what a fork has to copy.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 LINUX = sys.platform == "linux"
 MARKER = "AGENTS_WORKER_ID"
@@ -28,50 +25,6 @@ _PF_KTHREAD = 0x00200000  # linux/sched.h
 # Fields of /proc/PID/stat behind the command's name, see proc(5).
 _STATE, _PARENT, _FLAGS, _START, _CODE, _ENV_END = 0, 1, 6, 19, 23, 48
 _NOWHERE = ("0", "0")
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What names a process for ever. ``start`` is raw clock ticks since boot."""
-
-    boot_id: str
-    pid_namespace: str
-    pid: int
-    start: int
-
-    @classmethod
-    def current(cls) -> Identity:
-        """This process."""
-        pid = os.getpid()
-        return cls(boot_id(), pid_namespace(), pid, start_ticks(pid) or 0)
-
-    def is_here(self) -> bool:
-        """Whether pids of that process mean anything to this one: same boot, same pid namespace."""
-        return self.boot_id == boot_id() and self.pid_namespace == pid_namespace()
-
-    def is_alive(self) -> bool:
-        """Whether that very process lives (a zombie does not). Only where :meth:`is_here`."""
-        return start_ticks(self.pid) == self.start and state(self.pid) != "Z"
-
-
-def boot_id() -> str:
-    """What names this boot of this host."""
-    if not LINUX:  # untested: macOS
-        import psutil  # noqa: PLC0415
-
-        return str(int(psutil.boot_time()))
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def pid_namespace() -> str:
-    """What names the pid namespace of this process, and the clock of its start times; empty where there are none.
-
-    In another time namespace the same process has another start time, and would be taken for another process.
-    """
-    found = [Path(f"/proc/self/ns/{name}") for name in ("pid", "time")] if LINUX else []
-    return " ".join(
-        path.readlink().name for path in found if path.is_symlink()
-    )  # no time namespaces before Linux 5.6
 
 
 def start_ticks(pid: int) -> int | None:
@@ -103,7 +56,8 @@ def state(pid: int) -> str | None:
 def name(pid: int) -> str:
     """The name of *pid*'s program, as ``ps`` shows it; empty if there is no such process."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+        with open(f"/proc/{pid}/comm", errors="replace") as file:
+            return file.read().strip()
     except OSError:
         return ""
 
@@ -272,7 +226,7 @@ def _look_for_mark(pid: int, worker_id: str) -> bool | None:
 def _environment(pid: int) -> bytes:
     """In one read: between two of them an exec cuts it short. A longer one is read anew."""
     size = _FIRST_READ
-    with Path(f"/proc/{pid}/environ").open("rb", buffering=0) as file:
+    with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
         while len(text := os.pread(file.fileno(), size, 0)) == size:
             size *= 16
     return text

@@ -11,8 +11,6 @@ import signal
 import socket
 import sys
 from importlib import import_module
-from pathlib import Path
-from typing import NoReturn
 
 from agentsd.workers import cgroup, kernel
 from agentsd.workers.becoming import prepare
@@ -21,6 +19,10 @@ from agentsd.workers.link import Link
 from agentsd.workers.process import LINUX
 from agentsd.workers.spawner import Spawner
 from agentsd.workers.title import set_title
+
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 LINK_FD_VARIABLE = "AGENTS_SPAWNER_FD"
 LINKED_AT_ONCE = {"LD_BIND_NOW": "by agentsd"}
@@ -71,19 +73,20 @@ def main() -> NoReturn:
     spawner = Spawner(link, title, worker_group, int(sys.argv[4]))
     rehearse(spawner.board)
     gc.collect()
+    kernel.give_back_memory()
     gc.freeze()  # a child's collection would touch, and so copy, every page
     spawner.run()
     link.close()
     sys.exit(0)
 
 
-def _probed(link: Link, path: str) -> Path | None:
+def _probed(link: Link, path: str) -> str | None:
     """The worker's control group, if jobs can join one below it; tells the supervisor if they cannot."""
     if not path:
         return None
     try:
-        cgroup.probe(Path(path))
+        cgroup.probe(path)
     except OSError as error:
         link.post({"op": "no_group", "problem": str(error)})
         return None
-    return Path(path)
+    return path

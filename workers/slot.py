@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 
 from agentsd.workers.cgroup import Group, remove
 from agentsd.workers.stack import StackFile
@@ -15,7 +14,7 @@ _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 class Slot:
     """One slot. ``group`` is None where there are no control groups, or this one could not be made."""
 
-    def __init__(self, number: int, worker_group: Path | None) -> None:
+    def __init__(self, number: int, worker_group: str | None) -> None:
         """Raises OSError if there is no descriptor left."""
         self.number = number
         self._worker_group = worker_group
@@ -37,11 +36,11 @@ class Slot:
             if error.errno in _NO_DESCRIPTOR:
                 raise
 
-    def _free_name(self, worker_group: Path) -> Path:
+    def _free_name(self, worker_group: str) -> str:
         """A name that is free: an earlier spawner may have left a group here with what KILL does not end."""
-        path = worker_group / f"slot-{self.number}"
+        path = f"{worker_group}/slot-{self.number}"
         remove(path)
-        return worker_group / f"{path.name}-{os.getpid()}" if path.exists() else path
+        return f"{path}-{os.getpid()}" if os.path.exists(path) else path
 
     def enter(self) -> None:
         """In the job process: join the group. Where that fails, the sweep ends what the job leaves."""

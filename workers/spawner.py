@@ -13,7 +13,6 @@ import os
 import select
 import time
 from collections import deque
-from pathlib import Path
 
 from agentsd.faults import reach
 from agentsd.workers import cgroup
@@ -41,7 +40,7 @@ class Spawner:
     (counts of references): a turn of the loop calls few, and none that has nothing to do.
     """
 
-    def __init__(self, link: Link, title: str, worker_group: Path | None = None, standbys: int = 0) -> None:
+    def __init__(self, link: Link, title: str, worker_group: str | None = None, standbys: int = 0) -> None:
         """*standbys*: how many processes are to stand by."""
         self._link, self._title = link, title
         self._worker_group = worker_group

@@ -14,15 +14,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from agentsd.faults import reach
-from agentsd.model import JSON
-from agentsd.workers.cgroup import kill_all
+from agentsd.workers.cgroup import kill_all, lines_of
 from agentsd.workers.leader import Leader
 from agentsd.workers.process import descendants, kill_identified, name, start_ticks, state
 from agentsd.workers.sweep import PAUSE, STUCK_AFTER, Standstill, sweep_round
+
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from agentsd.model import JSON
 
 SLICE = 0.005
 """Seconds that one slice of sweeping takes at most; then the loop looks at everything else."""
@@ -30,31 +31,36 @@ LOOK_AT_STUCK = 0.5
 """Seconds between looks at what was set aside."""
 
 
-@dataclass(slots=True)
 class Stray:
     """A killed process that is not gone. ``since`` is ``time.monotonic()``."""
 
-    since: float
-    suspects: frozenset[str]
+    __slots__ = ("since", "suspects")
+
+    def __init__(self, since: float, suspects: frozenset[str]) -> None:
+        self.since, self.suspects = since, suspects
 
 
-@dataclass(slots=True)
 class Sweeper:
-    """Knows the job processes that have ended and have something left. ``known`` are the pids that live."""
+    """Knows the job processes that have ended and have something left."""
 
-    known: Collection[int]
-    list_children: Callable[[], list[int]]
-    ended: dict[str, Leader] = field(default_factory=dict[str, Leader])
-    """By job id: those whose end is not reported yet."""
-    told: list[dict[str, JSON]] = field(default_factory=list[dict[str, JSON]])
-    """What was set aside since somebody took it from here: per job, its processes."""
-    _busy: bool = False
-    _strays: dict[int, Stray] = field(default_factory=dict[int, Stray])
-    _aside: dict[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
-    _full: dict[str, float] = field(default_factory=dict[str, float])
-    """Jobs whose group does not get empty, and since when."""
-    _given_up: set[str] = field(default_factory=set[str])
-    _next_look: float = 0.0
+    __slots__ = (
+        "_aside", "_busy", "_full", "_given_up", "_next_look", "_strays", "ended", "known", "list_children", "told",
+    )  # fmt: skip
+
+    def __init__(self, known: Collection[int], list_children: Callable[[], list[int]]) -> None:
+        """*known* are the pids that live."""
+        self.known, self.list_children = known, list_children
+        self.ended: dict[str, Leader] = {}
+        """By job id: those whose end is not reported yet."""
+        self.told: list[dict[str, JSON]] = []
+        """What was set aside since somebody took it from here: per job, its processes."""
+        self._busy = False
+        self._strays: dict[int, Stray] = {}
+        self._aside: dict[int, frozenset[str]] = {}
+        self._full: dict[str, float] = {}
+        """Jobs whose group does not get empty, and since when."""
+        self._given_up: set[str] = set()
+        self._next_look = 0.0
 
     def begin(self, leader: Leader) -> None:
         """A job process has been reaped."""
@@ -136,7 +142,7 @@ class Sweeper:
     def _owners(self, pid: int, suspects: frozenset[str]) -> frozenset[str]:
         """The job in whose group *pid* is, if that can be told; else all *suspects*."""
         try:
-            place = Path(f"/proc/{pid}/cgroup").read_text()
+            place = lines_of(f"/proc/{pid}/cgroup")
         except OSError:
             return suspects
         sure = frozenset(
@@ -172,7 +178,7 @@ def cannot_be_ended(pid: int) -> dict[str, JSON]:
     return {"pid": pid, "state": state(pid) or "", "name": name(pid), "start": start_ticks(pid) or 0}
 
 
-def end_everything(worker_group: Path | None, list_children: Callable[[], list[int]]) -> None:
+def end_everything(worker_group: str | None, list_children: Callable[[], list[int]]) -> None:
     """The supervisor is gone: KILL every job process and all that any of them left, round by round."""
     standstill = Standstill(STUCK_AFTER)
     reach("orphans.begin")
@@ -181,6 +187,6 @@ def end_everything(worker_group: Path | None, list_children: Callable[[], list[i
         time.sleep(PAUSE)  # those that were killed are on their way out; each round reaps what has ended
 
 
-def _kill_everything(worker_group: Path | None, list_children: Callable[[], list[int]]) -> set[int]:
+def _kill_everything(worker_group: str | None, list_children: Callable[[], list[int]]) -> set[int]:
     in_group = kill_all(worker_group) if worker_group is not None else []
     return {*sweep_round((), list_children), *in_group}

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from importlib.machinery import ExtensionFileLoader, PathFinder
 from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
-from typing import Any
 
 from agentsd.workers.process import children
+
+TYPE_CHECKING = False  # as in typing, which a fork would have to copy
+if TYPE_CHECKING:
+    from typing import Any
 
 STANDING_BY = ", standing by: "
 """What parts a spawner's title from the pids of the processes that stand by."""
@@ -40,7 +42,8 @@ def set_title(text: str) -> None:
 def standing_by(spawner: int) -> set[int]:
     """The processes that stand by in a spawner, as its title says."""
     try:
-        title = Path(f"/proc/{spawner}/cmdline").read_bytes().rstrip(b"\0 ").decode(errors="replace")
+        with open(f"/proc/{spawner}/cmdline", "rb") as file:
+            title = file.read().rstrip(b"\0 ").decode(errors="replace")
     except OSError:  # it is gone, or this is not Linux
         return set()
     named = {int(pid) for pid in title.partition(STANDING_BY)[2].split() if pid.isdecimal()}

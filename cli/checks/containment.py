@@ -16,7 +16,8 @@ from agentsd.store import workers
 from agentsd.supervisor.containment import HOW_TO_DELEGATE
 from agentsd.supervisor.remnants import identity_of
 from agentsd.supervisor.takeover import is_dead
-from agentsd.workers.cgroup import NoGroupError, find_worker_groups, processes_in, usable_group
+from agentsd.workers.cgroup import NoGroupError, processes_in
+from agentsd.workers.delegation import find_worker_groups, usable_group
 from agentsd.workers.leftover_groups import find_groups
 
 if TYPE_CHECKING:

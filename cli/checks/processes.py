@@ -15,7 +15,8 @@ from agentsd.cli.worker.health import seen_workers
 from agentsd.model import AsyncJob, AsyncJobStatus, Worker
 from agentsd.store import workers
 from agentsd.supervisor.takeover import is_dead
-from agentsd.workers.cgroup import find_worker_groups, processes_in
+from agentsd.workers.cgroup import processes_in
+from agentsd.workers.delegation import find_worker_groups
 from agentsd.workers.process import MARKER, start_ticks
 from agentsd.workers.title import standing_by
 

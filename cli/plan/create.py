@@ -12,7 +12,8 @@ from agentsd.cli.output import json_text
 from agentsd.cli.session import session
 from agentsd.cli.words import count
 from agentsd.errors import ExitCode
-from agentsd.model import PlanRow, PlanState, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import PlanRow, PlanState
 
 if TYPE_CHECKING:
     from agentsd.plans.frozen import FrozenPlan

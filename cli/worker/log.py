@@ -8,7 +8,7 @@ import select
 from agentsd.cli.output import json_text
 from agentsd.cli.words import count
 from agentsd.cli.worker.events import sentence
-from agentsd.model import utc_now
+from agentsd.clock import utc_now
 from agentsd.supervisor.notices import Notice
 
 LEVELS = ("debug", "info", "warning", "error")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentsd.model import AsyncJob, AsyncJobStatus, PlanRow, PlanState, Reason, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import AsyncJob, AsyncJobStatus, PlanRow, PlanState, Reason
 from agentsd.store import claims, plans
 from agentsd.store.claims import Ending
 from agentsd.store.database import Database

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from agentsd.model import Worker, utc_now
-from agentsd.workers.process import Identity
+from agentsd.clock import utc_now
+from agentsd.model import Worker
+from agentsd.workers.identity import Identity
 
 WORKER_ID = f"01JWORKER{os.getpid()}"
 """Of a supervisor that is none. Another run of tests may end all that carries its own: not what carries this one."""

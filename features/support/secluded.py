@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from agentsd.model import Worker
-from agentsd.workers.process import pid_namespace
+from agentsd.workers.identity import pid_namespace
 from support.home import Home
 from support.processes import of_jobs
 from support.supervisor import Supervisor

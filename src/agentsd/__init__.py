@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in typing, which not every process needs to load
 if TYPE_CHECKING:
     from agentsd.model import AsyncJob as AsyncJob
     from agentsd.model import AsyncJobStatus as AsyncJobStatus

@@ -15,7 +15,8 @@ from agentsd.cli.progress import ProgressLine, describe_steps, pace_words, step_
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import ago, count, took
 from agentsd.errors import ExitCode
-from agentsd.model import JSON, AsyncJob, AsyncJobStatus, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus
 
 ROWS = [("01ABC", "a very long name indeed", "running"), ("01DEF", "short", "failed")]
 HEADINGS = ("ID", "NAME", "STATE")

@@ -13,7 +13,7 @@ from agentsd.model import AsyncJobStatus
 from agentsd.store import claims, events, jobs, metrics, plans
 from agentsd.store.database import open_store
 from agentsd.store.upgrade import latest_version
-from agentsd.workers.process import Identity
+from agentsd.workers.identity import Identity
 
 STORES = sorted(Path(__file__).with_name("stores").glob("version_*.sql"))
 

@@ -20,7 +20,8 @@ from support.supervisor import Supervisor
 
 from agentsd import Client
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
-from agentsd.workers.cgroup import NoGroupError, find_worker_groups, processes_in, remove, usable_group
+from agentsd.workers.cgroup import NoGroupError, processes_in, remove
+from agentsd.workers.delegation import find_worker_groups, usable_group
 from agentsd.workers.leftover_groups import SIGNATURE, is_abandoned, sign
 from agentsd.workers.process import MARKER
 

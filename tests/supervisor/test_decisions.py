@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from agentsd.errors import ExitCode
-from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store.claims import CancelRequest
 from agentsd.supervisor.outcome import exit_code_for
 from agentsd.supervisor.output import last_lines
@@ -19,7 +20,7 @@ from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.verdict import verdict
 from agentsd.workers.frames import Kind
 from agentsd.workers.output import cut_logs
-from agentsd.workers.process import Identity
+from agentsd.workers.identity import Identity
 
 JOB = AsyncJob(
     job_id="J", plan_id="J", phase="noop", status=AsyncJobStatus.RUNNING, payload_json="{}", schema_version=1,

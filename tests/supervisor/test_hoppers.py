@@ -13,7 +13,8 @@ from support.patience import eventually
 from support.rows import worker_row
 
 from agentsd.supervisor import remnants
-from agentsd.workers.process import MARKER, Identity
+from agentsd.workers.process import MARKER
+from agentsd.workers.identity import Identity
 
 HOPPER = """
 import os, time

@@ -25,7 +25,7 @@ from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.workers.child import GO
 from agentsd.workers.frames import FrameReader, Kind
-from agentsd.workers.process import Identity
+from agentsd.workers.identity import Identity
 
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]

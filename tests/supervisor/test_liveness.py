@@ -26,7 +26,7 @@ from agentsd import Client
 from agentsd.faults import VARIABLE
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store import claims, workers
-from agentsd.workers.process import Identity
+from agentsd.workers.identity import Identity
 
 Start = Callable[..., Supervisor]
 Begin = Callable[..., AsyncJob]

@@ -21,7 +21,8 @@ from support.rows import WORKER_ID, worker_row
 
 from agentsd import Client
 from agentsd.errors import ConflictError
-from agentsd.model import AsyncJob, AsyncJobStatus, Phase, Reason, Worker, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import AsyncJob, AsyncJobStatus, Phase, Reason, Worker
 from agentsd.store import claims, jobs, workers
 from agentsd.store.claims import CancelRequest
 from agentsd.store.jobs import NewJob
@@ -41,7 +42,8 @@ from agentsd.workers.board import Board
 from agentsd.workers.frames import Kind, encode
 from agentsd.workers.leader import Leader
 from agentsd.workers.order import Order
-from agentsd.workers.process import MARKER, Identity, kill_identified, start_ticks, state
+from agentsd.workers.process import MARKER, kill_identified, start_ticks, state
+from agentsd.workers.identity import Identity
 from agentsd.workers.slot import Slot
 
 ORDER = Order(

@@ -31,7 +31,8 @@ from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.reaper import Dead, bury
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.worker import AsyncWorker
-from agentsd.workers.process import MARKER, Identity, start_ticks
+from agentsd.workers.process import MARKER, start_ticks
+from agentsd.workers.identity import Identity
 
 SILENT = worker_row(Identity.current(), worker_id=f"01JSILENT{os.getpid()}")
 

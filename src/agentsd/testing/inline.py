@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from agentsd.errors import JobCancelled
-from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason, utc_now
+from agentsd.clock import utc_now
+from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason
 from agentsd.store.claims import CancelRequest
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
@@ -65,11 +66,11 @@ def job_context(
             plan=plan,
             options={"sandbox_base": "worktree", "sandbox_cleanup": "on_apply"},
             grace=GRACE,
-            _state_root=state.root,
-            _log_dir=log_dir,
-            _token=token or CancellationToken(),
-            _report=lambda value: on_progress(orjson.loads(orjson.dumps(value))),
-            _set_shield=lambda _on: None,
+            state_root=state.root,
+            log_dir=log_dir,
+            token=token or CancellationToken(),
+            report=lambda value: on_progress(orjson.loads(orjson.dumps(value))),
+            set_shield=lambda _on: None,
         )
 
 
