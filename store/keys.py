@@ -22,6 +22,9 @@ _FLAGS: Mapping[str, bool] = {
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
 
+MOST_STANDBYS = 64
+"""The most processes of a worker that wait for jobs."""
+
 
 class Key(NamedTuple):
     """One key. ``parse`` raises ValueError that says what was expected."""
@@ -207,10 +210,9 @@ def _keys() -> dict[str, Key]:
         ),
         Key(
             "async.standbys",
-            2,
-            _count(0, 64),
-            "processes of a worker that wait for the next jobs, so that these begin sooner",
-            "restart",
+            4,
+            _count(0, MOST_STANDBYS),
+            "processes of a worker that wait for the next jobs, so that these begin sooner; 0: each is forked when there is a job",
         ),
         Key(
             "async.preload", (), _modules, "modules that the spawner imports once, before it forks", "restart"

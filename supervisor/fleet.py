@@ -5,28 +5,28 @@ from __future__ import annotations
 import selectors
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from agentsd.errors import BadPayloadError
 from agentsd.faults import reach
-from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason
+from agentsd.model import JSON, AsyncJobStatus, Reason
 from agentsd.store.claims import CancelRequest, Ending
 from agentsd.store.settings import Settings
 from agentsd.supervisor.ledger import Ledger
-from agentsd.supervisor.notices import Listener, about
+from agentsd.supervisor.notices import Listener, Notice, about
 from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.output import last_lines
-from agentsd.supervisor.running import RunningJob, Stage
+from agentsd.supervisor.running import ReadyProcess, RunningJob, Stage
 from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.verdict import successor, verdict
 from agentsd.workers.link import Message
 from agentsd.workers.output import cut_logs
 
-FORK_TRIES = 9
-"""How often a failing fork is tried before the job ends ``spawn_failed``; the pauses add up to 25 s."""
-FIRST_FORK_PAUSE = 0.1
+TRIES = 9
+"""How often a claimed job gets no process, or one that dies before it begins, until it ends ``spawn_failed``; some 20 s."""
+FIRST_PAUSE = 0.1
 
 
 @dataclass(slots=True)
@@ -41,64 +41,83 @@ class Fleet:
     settings: Settings
     on_progress: Callable[[RunningJob], None] = lambda _running: None
     spawner: SpawnerProcess | None = None
-    """None while there is none: orders wait."""
+    """None while there is none: claimed jobs wait."""
+    led: list[RunningJob] = field(default_factory=list[RunningJob])
+    """Jobs whose process gets its order as soon as the spawner has been told."""
     running: dict[str, RunningJob] = field(default_factory=dict[str, RunningJob])
+
+    @property
+    def ready(self) -> deque[ReadyProcess]:
+        """The processes that wait for a job, the oldest first."""
+        return self.ledger.ready
 
     # -- from claim to go ---------------------------------------------------------------------------
 
-    def take(self, job: AsyncJob) -> None:
-        """A job was claimed: have its process forked."""
-        try:
-            running = self.book.prepare(job)
-        except BadPayloadError as error:
-            running = RunningJob(job=job, order_body=b"", handler="", timeout=0.0, rerun_safe=False)
-            self.running[job.job_id] = running
-            self._end_without_process(running, AsyncJobStatus.FAILED, Reason.BAD_PAYLOAD, str(error))
+    def take(self, running: RunningJob) -> None:
+        """A job was claimed, mostly together with a process, whose identity is stored then."""
+        self.running[running.job.job_id] = running
+        if running.refused:
+            self._end_without_process(running, AsyncJobStatus.FAILED, Reason.BAD_PAYLOAD, running.refused)
+        elif running.process is not None:
+            self.ready.remove(running.process)
+            self.lead(running)
+
+    @property
+    def waiting(self) -> list[RunningJob]:
+        """Jobs that are claimed and have no process: that of the foreground at first, and those whose process died."""
+        return [running for running in self.running.values() if running.stage is Stage.CLAIMED]
+
+    def match(self) -> None:
+        """Give the processes that wait to the jobs that wait; they begin when that is stored."""
+        for running in self.waiting:
+            if not self.ready:
+                return
+            if not self.timers.is_set(_again(running)):
+                running.match(self.ready.popleft())
+                self.ledger.starts.append(running)
+
+    def lead(self, running: RunningJob) -> None:
+        """The identity of the job's process is stored: tell the spawner what it is from now on."""
+        if running.stage is not Stage.MATCHED or self.spawner is None or running.process is None:
             return
-        self.running[job.job_id] = running
-        self._order(running)
+        running.stage = Stage.LED
+        self.spawner.lead(self.book.order(running), running.process.pid, time.monotonic())
+        self.led.append(running)
 
-    def _order(self, running: RunningJob) -> None:
-        if self.spawner is None or running.stage is not Stage.CLAIMED:
-            return
-        self._unwatch(running)
-        try:
-            theirs = running.open_channel()
-        except OSError as error:
-            self._fork_failed(running, f"no channel to it: {error}")
-            return
-        assert running.channel is not None  # noqa: S101 - open_channel has just made it
-        self.selector.register(running.channel, selectors.EVENT_READ, lambda: self._read(running))
-        reach("fork.order")
-        self.spawner.fork(self.book.order(running), running.order_body, theirs)
-        running.stage = Stage.ORDERED
+    def give_orders(self) -> None:
+        """The spawner has been told: let those handlers begin.
 
-    def take_back(self) -> None:
-        """The spawner is gone: what has not begun has no process any more, only its claim."""
-        for running in self.running.values():
-            if running.stage in (Stage.ORDERED, Stage.FORKED):
-                running.stage = Stage.CLAIMED
-                if running in self.ledger.starts:
-                    self.ledger.starts.remove(running)
-
-    def order_all(self, spawner: SpawnerProcess) -> None:
-        """A new spawner is there: it gets every job whose handler has not begun."""
-        self.spawner = spawner
-        self.take_back()
-        for running in self.running.values():
-            if running.stage is Stage.CLAIMED and running.end_asked:
-                self._end_without_process(running, *_ENDED_BEFORE_FORK[running.end_asked])
-            self._order(running)
-
-    def go(self, running: RunningJob) -> None:
-        """The identity of the job's process is stored: its handler may begin."""
-        if running.stage is Stage.FORKED and self.spawner is not None:
-            running.stage = Stage.GOING
-            self.spawner.arm(running.job.job_id, time.monotonic())
+        Not before: a process that ended at once would be taken for one that stood by.
+        """
+        led, self.led = self.led, []
+        for running in led:
+            if running.stage is not Stage.LED:
+                continue
             reach("start.go")
-            running.go()
+            running.give_order(self.book.order(running).to_bytes(running.order_body))
             reach("start.gone")
+            self._watch(running)
             self.listener(about("job_started", running.job, pid=running.pid))
+
+    def use(self, spawner: SpawnerProcess | None) -> None:
+        """From now on this spawner; None: there is none. What stood by in the last one is gone."""
+        self.spawner = spawner
+        self.led.clear()
+        while self.ready:
+            self.ready.popleft().channel.close()
+        for running in self.running.values():
+            # One whose order has not gone out whole has not begun either.
+            if running.stage in (Stage.MATCHED, Stage.LED) or running.unsent:
+                self._part(running)
+                if running.end_asked:
+                    self._end_without_process(running, *_ENDED_BEFORE_IT_BEGAN[running.end_asked])
+
+    def _part(self, running: RunningJob) -> None:
+        """Its process is gone: the job waits for another one."""
+        self._unwatch(running)
+        running.part()
+        if running in self.ledger.starts:
+            self.ledger.starts.remove(running)
 
     def disown(self, running: RunningJob) -> None:
         """Others have ended the row: end the process, and drop what comes of it."""
@@ -112,12 +131,14 @@ class Fleet:
         """One message of the spawner."""
         running = self.running.get(message.get("job_id", ""))
         match message["op"]:
-            case "forked" if running is not None:
-                reach("start.heard")
-                running.pid, running.pid_start, running.stage = message["pid"], message["start"], Stage.FORKED
-                self.ledger.starts.append(running)
-            case "fork_failed" if running is not None:
-                self._fork_failed(running, message["error"])
+            case "ready":
+                self._ready(message)
+            case "gone":
+                self._gone(message["pid"], message["error"])
+            case "fork_failed":
+                self._fork_failed(message["error"], message["again_in"])
+            case "not_begun" if running is not None:
+                self._not_begun(running, message["error"])
             case "ended" if running is not None:
                 self.ended(running, message)
             case "unkillable" if running is not None:
@@ -125,7 +146,60 @@ class Fleet:
             case _:
                 pass
 
+    def _ready(self, message: Message) -> None:
+        reach("start.heard")
+        channel = message["channel"]
+        if channel is None:  # no descriptor left: it ends, as nobody can reach it, and another one is forked
+            return
+        channel.setblocking(False)
+        self.ready.append(ReadyProcess(message["pid"], message["start"], channel))
+
+    def _gone(self, pid: int, error: str) -> None:
+        if error:
+            self.listener(Notice("standby_lost", {"pid": pid, "error": error}, "warning"))
+        for process in [process for process in self.ready if process.pid == pid]:
+            process.channel.close()
+            self.ready.remove(process)
+
+    def _fork_failed(self, error: str, again_in: float) -> None:
+        """Nothing is claimed for a process that is not there; a job that is already, waits: a full process table is not its fault."""
+        self.listener(Notice("fork_failed", {"error": error, "again_in": again_in}, "warning"))
+        for running in self.waiting:
+            self._count_failure(running, error)
+
+    def _not_begun(self, running: RunningJob, error: str) -> None:
+        """Its process died before its handler could begin: the claim is held, and it gets another one after a pause."""
+        self._part(running)
+        if running.end_asked:
+            self._end_without_process(running, *_ENDED_BEFORE_IT_BEGAN[running.end_asked])
+        elif self._count_failure(running, error):
+            pause = FIRST_PAUSE * 2 ** (running.failures - 1)
+            self.listener(about("not_begun", running.job, "warning", error=error, again_in=pause))
+            self.timers.set(_again(running), pause, lambda: None)
+
+    def _count_failure(self, running: RunningJob, error: str) -> bool:
+        """Returns whether it is tried again."""
+        running.failures += 1
+        if running.failures < TRIES:
+            return True
+        self._end_without_process(
+            running,
+            AsyncJobStatus.FAILED,
+            Reason.SPAWN_FAILED,
+            f"No process could be started for it in {TRIES} tries: {error}.",
+        )
+        return False
+
+    def _watch(self, running: RunningJob) -> None:
+        if running.channel is not None:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if running.unsent else 0)
+            self.selector.register(running.channel, events, lambda: self._read(running))
+
     def _read(self, running: RunningJob, *, all_of_it: bool = False) -> None:
+        if running.unsent:
+            running.send_on()
+            if not running.unsent and running.channel is not None:
+                self.selector.modify(running.channel, selectors.EVENT_READ, lambda: self._read(running))
         if not running.read_channel(all_of_it=all_of_it):
             self._unwatch(running)
         if running.progress_is_new:
@@ -137,28 +211,7 @@ class Fleet:
     def _unwatch(self, running: RunningJob) -> None:
         if running.channel is not None:
             self.selector.unregister(running.channel)
-            running.close_channel()
-
-    def _fork_failed(self, running: RunningJob, error: str) -> None:
-        """The claim is held and the fork tried again: a full process table is not the job's fault."""
-        running.stage = Stage.CLAIMED
-        running.fork_attempts += 1
-        self._unwatch(running)
-        if running in self.ledger.starts:
-            self.ledger.starts.remove(running)
-        if running.end_asked:
-            self._end_without_process(running, *_ENDED_BEFORE_FORK[running.end_asked])
-        elif running.fork_attempts >= FORK_TRIES:
-            self._end_without_process(
-                running,
-                AsyncJobStatus.FAILED,
-                Reason.SPAWN_FAILED,
-                f"No process could be started for it in {FORK_TRIES} tries: {error}.",
-            )
-        else:
-            pause = FIRST_FORK_PAUSE * 2 ** (running.fork_attempts - 1)
-            self.listener(about("fork_failed", running.job, "warning", error=error, again_in=pause))
-            self.timers.set(f"fork {running.job.job_id}", pause, lambda: self._order(running))
+        running.close_channel()
 
     def cannot_be_ended(self, running: RunningJob, processes: list[dict[str, JSON]]) -> None:
         """KILL does not end these processes of a job: it stays as it is, and its slot taken, until they end."""
@@ -171,8 +224,6 @@ class Fleet:
         self._read(running, all_of_it=True)
         self._unwatch(running)
         reach("finish.heard")
-        if running in self.ledger.starts:  # it died before its identity was stored
-            self.ledger.starts.remove(running)
         running.ended, running.stage = message, Stage.ENDED
         log_dir = self.book.db.state.job_logs(running.job.job_id)
         cut_logs(str(log_dir), self.settings.log_limit)
@@ -186,7 +237,7 @@ class Fleet:
     ) -> None:
         """The end of a job whose process never was."""
         running.stage = Stage.ENDED
-        self.timers.cancel(f"fork {running.job.job_id}")
+        self.timers.cancel(_again(running))
         next_job = successor(
             running.job,
             status,
@@ -230,8 +281,12 @@ class Fleet:
     ) -> None:
         """Begin the ladder, or climb it faster."""
         running.end_asked = running.end_asked or cause
+        if running.stage is Stage.MATCHED and (process := running.part()):  # nobody knows of it yet
+            self.ready.appendleft(process)
+            if running in self.ledger.starts:
+                self.ledger.starts.remove(running)
         if running.stage is Stage.CLAIMED:
-            self._end_without_process(running, *_ENDED_BEFORE_FORK[running.end_asked])
+            self._end_without_process(running, *_ENDED_BEFORE_IT_BEGAN[running.end_asked])
         elif running.stage is not Stage.ENDED and self.spawner is not None:
             self.spawner.end(running.job.job_id, cause, grace, first)
 
@@ -246,7 +301,7 @@ class Fleet:
         self.running.pop(running.job.job_id, None)
 
 
-_ENDED_BEFORE_FORK = {
+_ENDED_BEFORE_IT_BEGAN = {
     "cancelled": (AsyncJobStatus.CANCELLED, Reason.CANCELLED, "Cancelled before its process was started."),
     "shutdown": (
         AsyncJobStatus.FAILED,
@@ -255,3 +310,8 @@ _ENDED_BEFORE_FORK = {
     ),
     "worker_lost": (AsyncJobStatus.FAILED, Reason.WORKER_LOST, "Its worker lost it before it was started."),
 }
+
+
+def _again(running: RunningJob) -> str:
+    """The name of the timer after which the job gets another process."""
+    return f"again {running.job.job_id}"

@@ -60,7 +60,7 @@ class ForegroundWorker(AsyncWorker):
         with self.db.write() as tx:
             workers.register(tx, self._row())
             job = self._claim(tx, self._insert(tx))
-        self.fleet.take(job)
+        self.fleet.take(self.ledger.prepare(job))
 
     def _insert(self, tx: Transaction) -> AsyncJob:
         if self._retried is not None:
@@ -112,8 +112,8 @@ class ForegroundWorker(AsyncWorker):
 
     def _act_on(self, written: Written) -> None:
         # With async.max_attempts a failed job has a successor: that is this run's job, too.
-        for job in written.claimed:
-            self.job = job
+        for running in written.claimed:
+            self.job = running.job
         super()._act_on(written)
         if (
             self._interrupted and written.claimed

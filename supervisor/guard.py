@@ -45,12 +45,11 @@ class SpawnerGuard:
         listener: Listener,
         preload: Callable[[], tuple[str, ...]],
         worker_group: Path | None = None,
-        standbys: int = 0,
     ) -> None:
         self._worker_id = worker_id
         self._selector, self._timers, self._listener = selector, timers, listener
         self._preload = preload
-        self._worker_group, self._standbys = worker_group, standbys
+        self._worker_group = worker_group
         self._refused: set[tuple[str, ...]] = set()
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
         # Children that were here before are not ours: exec'ed by a shell, a process inherits some.
@@ -75,7 +74,7 @@ class SpawnerGuard:
     def _start(self) -> SpawnerProcess:
         preload = self._preload()
         wanted = () if preload in self._refused else preload
-        spawner = SpawnerProcess(self._worker_id, wanted, self._worker_group, self._standbys)
+        spawner = SpawnerProcess(self._worker_id, wanted, self._worker_group)
         self._selector.register(spawner.link, selectors.EVENT_READ, self.hear)
         self._watching_writes = False
         return spawner
@@ -101,15 +100,21 @@ class SpawnerGuard:
         if self.spawner.link.closed:
             self._mourn()
 
-    def flush(self) -> None:
-        """Send what waits, and watch for room if the socket is full."""
+    def flush(self) -> bool:
+        """Send what waits, and watch for room if the socket is full. Returns whether all was sent."""
         if self.spawner.link.closed:
-            return
+            return False
         all_sent = self.spawner.link.flush()
         if all_sent == self._watching_writes:
             self._watching_writes = not all_sent
             events = selectors.EVENT_READ | (0 if all_sent else selectors.EVENT_WRITE)
             self._selector.modify(self.spawner.link, events, self.hear)
+        return all_sent
+
+    def want(self, number: int) -> None:
+        """From now on, let so many processes wait for jobs."""
+        if not self.spawner.link.closed:
+            self.spawner.want(number)
 
     def ping(self) -> None:
         """Ask for a sign of life; while one is missing, ask more often."""
@@ -128,7 +133,7 @@ class SpawnerGuard:
         self._expected_end = False
         self._standstill = Standstill(STUCK_AFTER)
         self.spawner.signal(signal.SIGKILL)  # one that closed its link and lives on would be of no use
-        self.fleet.spawner = None
+        self.fleet.use(None)
         self._mourn_round()
 
     def _mourn_round(self) -> None:
@@ -150,13 +155,12 @@ class SpawnerGuard:
         self.spawner.forget()
         self._bury_jobs()
         if len(self._deaths) == MOST_DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN:
-            self.fleet.take_back()
             self.given_up = True
             return
         self.spawner = self._start()
         reach("mourn.restarted")
         self.fleet.ledger.spawner_pid = self.spawner.pid
-        self.fleet.order_all(self.spawner)
+        self.fleet.use(self.spawner)
 
     def _end_leftovers(self) -> set[int]:
         """KILL what the spawner has left, in the worker's control group and among this process's children."""

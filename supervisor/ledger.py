@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentsd.errors import StoreError
@@ -17,7 +19,7 @@ from agentsd.model import JSON, AsyncJob
 from agentsd.store import claims, workers
 from agentsd.store.claims import CancelRequest, Ending
 from agentsd.store.database import Database
-from agentsd.supervisor.running import RunningJob
+from agentsd.supervisor.running import ReadyProcess, RunningJob
 
 RETRY_BUSY, RETRY_BROKEN = 0.005, 1.0
 """Seconds until the next try: the mutex was held; the store could not be written."""
@@ -27,7 +29,8 @@ RETRY_BUSY, RETRY_BROKEN = 0.005, 1.0
 class Written:
     """What a commit has done."""
 
-    claimed: list[AsyncJob] = field(default_factory=list[AsyncJob])
+    claimed: list[RunningJob] = field(default_factory=list[RunningJob])
+    """Most with the process that was stored with the claim."""
     started: list[RunningJob] = field(default_factory=list[RunningJob])
     disowned: list[RunningJob] = field(default_factory=list[RunningJob])
     """Jobs whose row others had ended before their process could be recorded."""
@@ -47,7 +50,12 @@ class Ledger:
 
     db: Database
     worker_id: str
+    prepare: Callable[[AsyncJob], RunningJob]
+    """What a row that is being claimed takes to run; reads only."""
+    ready: deque[ReadyProcess] = field(default_factory=deque[ReadyProcess])
+    """Processes that wait for jobs: what is claimed gets one in the same transaction."""
     starts: list[RunningJob] = field(default_factory=list[RunningJob])
+    """Jobs that were claimed before they had a process, and have one now."""
     endings: list[tuple[RunningJob, Ending]] = field(default_factory=list[tuple[RunningJob, Ending]])
     progress: list[RunningJob] = field(default_factory=list[RunningJob])
     notes: list[tuple[RunningJob, dict[str, JSON]]] = field(
@@ -108,10 +116,9 @@ class Ledger:
                 and self.keeps_successors
                 and (kept := claims.claim_one(tx, self.worker_id, following.job_id))
             ):
-                written.claimed.append(kept)
+                written.claimed.append(self.prepare(kept))
         for job in self.starts:
-            started = claims.mark_started(tx, job.job, self.worker_id, job.pid or 0, job.pid_start or 0)
-            (written.started if started else written.disowned).append(job)
+            (written.started if self._store_process(tx, job) else written.disowned).append(job)
         for job, detail in self.notes:
             claims.note(tx, job.job.job_id, self.worker_id, detail)
         for job in self.progress:
@@ -121,7 +128,7 @@ class Ledger:
             # nobody would end if it died.
             written.row_is_ours = workers.is_live(tx, self.worker_id)
         if room and written.row_is_ours:
-            written.claimed += claims.claim(tx, self.worker_id, room)
+            written.claimed += self._claim(tx, room)
         if self.spawner_pid:
             workers.set_spawner(tx, self.worker_id, self.spawner_pid)
         if self.limits:
@@ -139,6 +146,22 @@ class Ledger:
         if self.beat_due:  # the rows of jobs are large: only from beat to beat, not at each commit
             workers.beat_for_jobs(tx, self.worker_id)
         return written
+
+    def _claim(self, tx: claims.Transaction, room: int) -> list[RunningJob]:
+        """Claim, and give each job one of the processes that wait."""
+        processes = iter([*self.ready])
+        claimed = [self.prepare(job) for job in claims.claim(tx, self.worker_id, room)]
+        for running in claimed:
+            if not running.refused and (process := next(processes, None)):
+                running.match(process)
+                self._store_process(tx, running)
+        return claimed
+
+    def _store_process(self, tx: claims.Transaction, running: RunningJob) -> bool:
+        """Whether the job is still this supervisor's."""
+        assert running.process is not None  # noqa: S101 - it was matched
+        pid, start, _ = running.process
+        return claims.mark_started(tx, running.job, self.worker_id, pid, start)
 
     def _reach(self, written: Written) -> None:
         """What was written is durable, and nothing is done about it yet."""

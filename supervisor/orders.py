@@ -28,7 +28,15 @@ class OrderBook:
     _handlers: dict[str, str] | None = None
 
     def prepare(self, job: AsyncJob) -> RunningJob:
-        """All that the job's process needs. Raises BadPayloadError: this job cannot be run as it is."""
+        """All that the job's process needs, or why there will be none: ``refused``."""
+        try:
+            return self._prepare(job)
+        except BadPayloadError as error:
+            return RunningJob(
+                job=job, order_body=b"", handler="", timeout=0.0, rerun_safe=False, refused=str(error)
+            )
+
+    def _prepare(self, job: AsyncJob) -> RunningJob:
         envelope = unwrap(job.payload_json)
         plan = self._plan(job)
         extras = {
@@ -51,7 +59,7 @@ class OrderBook:
         )
 
     def order(self, running: RunningJob) -> Order:
-        """The order to fork this job now, under the settings as they are now."""
+        """The order to run this job now, under the settings as they are now."""
         job = running.job
         of_plan = "" if job.plan_id == job.job_id else f" plan {job.plan_id}"
         return Order(

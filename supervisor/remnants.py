@@ -91,7 +91,7 @@ def _end_group(group: Path) -> list[int]:
     The one thing that the marker cannot find is a process whose environment was wiped; the group has it.
     """
     with contextlib.suppress(NoGroupError):
-        if group_of().is_relative_to(group):
+        if Path(group_of()).is_relative_to(group):
             return []  # this process was started by a job of that worker: the marker finds the others
     killed = kill_all(group)
     if not killed:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 from agentsd.faults import reach
 from agentsd.model import JSON, AsyncJob, Reason
 from agentsd.store.claims import CancelRequest
-from agentsd.workers.child import GO
 from agentsd.workers.frames import BrokenFrameError, FrameReader, Kind
 from agentsd.workers.link import Message
 
@@ -27,14 +26,23 @@ class Stage(Enum):
     """How far a job has come."""
 
     CLAIMED = "claimed"
-    ORDERED = "ordered"
-    """The spawner was told to fork."""
-    FORKED = "forked"
-    """The process waits; its identity is to be stored first."""
+    """It has no process yet."""
+    MATCHED = "matched"
+    """It has one, whose identity is to be stored first."""
+    LED = "led"
+    """That is stored, and its spawner is being told; then the process gets its order."""
     GOING = "going"
     """The handler may have begun."""
     ENDED = "ended"
     """Nothing is left of its tree; the end is to be stored."""
+
+
+class ReadyProcess(NamedTuple):
+    """A process that waits for a job. ``start`` is raw clock ticks, ``channel`` not blocking."""
+
+    pid: int
+    start: int
+    channel: socket.socket
 
 
 @dataclass(slots=True, eq=False)
@@ -47,12 +55,17 @@ class RunningJob:
     timeout: float
     rerun_safe: bool
     limits: dict[str, int] = field(default_factory=dict[str, int])
+    refused: str = ""
+    """Why it cannot be run as it is."""
     stage: Stage = Stage.CLAIMED
+    process: ReadyProcess | None = None
     channel: socket.socket | None = None
+    """Open while something may come, or has to go."""
+    unsent: bytes | memoryview = b""
+    """What the channel had no room for yet."""
     reader: FrameReader = field(default_factory=FrameReader)
-    pid: int | None = None
-    pid_start: int | None = None
-    fork_attempts: int = 0
+    failures: int = 0
+    """How often it had no process, or one that died before it began."""
     last_frame: tuple[Kind, dict[str, Any]] | None = None
     frame_problem: str = ""
     progress: str | None = None
@@ -66,22 +79,38 @@ class RunningJob:
     """Others have ended the row: what comes of this job is dropped."""
     ended: Message | None = None
 
-    def open_channel(self) -> socket.socket:
-        """A fresh channel; returns the job's end of it."""
-        self.close_channel()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        self.channel = ours
-        self.reader = FrameReader()
-        return theirs
+    @property
+    def pid(self) -> int | None:
+        """Its process, if it has one."""
+        return self.process and self.process.pid
 
-    def go(self) -> None:
-        """Let the handler begin."""
-        if self.channel is not None:
-            try:
-                self.channel.send(GO)
-            except OSError:  # it died while it waited; the spawner tells
-                return
+    def match(self, process: ReadyProcess) -> None:
+        """This is its process from now on."""
+        self.process, self.stage = process, Stage.MATCHED
+
+    def part(self) -> ReadyProcess | None:
+        """It has no process any more; returns the one that it had."""
+        process, self.process, self.stage = self.process, None, Stage.CLAIMED
+        return process
+
+    def give_order(self, order: bytes) -> None:
+        """Let the handler begin. What there is no room for goes out with :meth:`send_on`."""
+        assert self.process is not None  # noqa: S101 - only who is led has an order coming
+        self.stage, self.channel, self.reader = Stage.GOING, self.process.channel, FrameReader()
+        self.unsent = order
+        self.send_on()
+
+    def send_on(self) -> None:
+        """Send what there is room for. A large payload goes out bit by bit, as its reader takes it."""
+        if self.channel is None:
+            return
+        try:
+            while self.unsent:
+                self.unsent = memoryview(self.unsent)[self.channel.send(self.unsent) :]
+        except BlockingIOError:
+            return
+        except OSError:  # it has died; the spawner tells
+            self.unsent = b""
 
     def read_channel(self, *, all_of_it: bool = False) -> bool:
         """Take what the job has sent, or as much as one turn of the loop has for it. Returns False when there will be no more.
@@ -122,9 +151,9 @@ class RunningJob:
 
     def close_channel(self) -> None:
         """Close this end."""
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
+        self.channel, self.unsent = None, b""
+        if self.process is not None:
+            self.process.channel.close()
 
 
 def _is_whole(kind: Kind, value: Any) -> bool:

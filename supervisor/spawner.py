@@ -11,25 +11,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentsd.workers.link import Link, Message
+from agentsd.store.keys import MOST_STANDBYS
+from agentsd.workers.link import LOST, Link, Message
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, MARKER, signal_name
 from agentsd.workers.program import LINK_FD_VARIABLE, LINKED_AT_ONCE
 
 HUNG_AFTER = 10.0
 """Seconds of the supervisor's awake time without an answer: first CONT, as long again: KILL."""
-_TITLE_ROOM = "-" * 160
-"""setproctitle has only the room of argv, as the environment must stay readable."""
-_PID_ROOM = "-" * 11
+_TITLE_ROOM = "-" * (160 + 11 * MOST_STANDBYS)
+"""setproctitle has only the room of argv, as the environment must stay readable. It tells who stands by."""
 
 
 class SpawnerProcess:
     """One spawner, from its start to its reaping."""
 
-    def __init__(
-        self, worker_id: str, preload: Sequence[str], worker_group: Path | None = None, standbys: int = 0
-    ) -> None:
-        """*standbys*: how many processes are to wait for jobs. Raises OSError if there is no process or no descriptor to be had."""
+    def __init__(self, worker_id: str, preload: Sequence[str], worker_group: Path | None = None) -> None:
+        """Raises OSError if there is no process or no descriptor to be had."""
         ours, theirs = socket.socketpair()
         # The environment is what every descendant shows in /proc/PID/environ from its first instruction
         # on; SPT_NOENV keeps setproctitle from overwriting it.
@@ -39,7 +37,7 @@ class SpawnerProcess:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [sys.executable, "-P", "-c", "from agentsd.workers.program import main; main()",
-                 worker_id, ",".join(preload), str(worker_group or ""), str(standbys), _TITLE_ROOM + standbys * _PID_ROOM],
+                 worker_id, ",".join(preload), str(worker_group or ""), _TITLE_ROOM],
                 env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
                 # A group, not a session: when the supervisor dies while the spawner is stopped, the group
                 # is orphaned and the kernel wakes it, so that it can end the trees.
@@ -47,6 +45,8 @@ class SpawnerProcess:
             )  # fmt: skip
         self.pid = self._process.pid
         self.link = Link(ours)
+        self.wanted = 0
+        """How many processes it was told to let wait."""
         try:
             self.pidfd = os.pidfd_open(self.pid) if LINUX else -1
         except OSError:  # it ends by itself when its link is closed
@@ -60,13 +60,15 @@ class SpawnerProcess:
 
     # -- orders ------------------------------------------------------------------------------------
 
-    def fork(self, order: Order, body: bytes, channel: socket.socket) -> None:
-        """Have a job process forked, with *channel* as its way back. *channel* is closed here."""
-        self.link.post(order.to_message(), body, channel.detach())
+    def want(self, number: int) -> None:
+        """From now on, let so many processes wait for jobs."""
+        if number != self.wanted:
+            self.wanted = number
+            self.link.post({"op": "want", "number": number})
 
-    def arm(self, job_id: str, at: float) -> None:
-        """The handler begins at *at* (``time.monotonic()``): its timeout runs."""
-        self.link.post({"op": "arm", "job_id": job_id, "at": at})
+    def lead(self, order: Order, pid: int, at: float) -> None:
+        """That process will get this order, and its timeout runs from *at* (``time.monotonic()``)."""
+        self.link.post(order.to_message(pid, at))
 
     def end(self, job_id: str, cause: str, grace: float, first: signal.Signals = signal.SIGTERM) -> None:
         """Begin the ladder that ends a job and its tree, or climb it faster."""
@@ -93,8 +95,12 @@ class SpawnerProcess:
         self._unanswered_since = None
 
     def hear(self) -> list[Message]:
-        """The messages that have come."""
+        """The messages that have come. A ``ready`` one has its ``channel``, or None if no descriptor was left for that."""
         messages = [message for message, _ in self.link.receive()]
+        for message in messages:
+            if message["op"] == "ready":
+                fd = self.link.take_fd()
+                message["channel"] = socket.socket(fileno=fd) if fd != LOST else None
         if any(message["op"] == "pong" for message in messages):
             self._unanswered_since = None
         return messages

@@ -31,6 +31,10 @@ class Timers:
         if number is not None:
             del self._calls[number]
 
+    def is_set(self, name: str) -> bool:
+        """Whether the timer *name* is there and was not due yet."""
+        return name in self._numbers
+
     def patience(self) -> float | None:
         """Seconds until the next one is due; None if there is none."""
         while self._heap and self._heap[0][1] not in self._calls:

@@ -84,7 +84,7 @@ class AsyncWorker:
             undo.callback(self.selector.close)
             self.guard = SpawnerGuard(
                 self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload,
-                choose(self.settings.containment, self.worker_id, self.listener), self.standbys,
+                choose(self.settings.containment, self.worker_id, self.listener),
             )  # fmt: skip
             undo.callback(self.guard.finish)
             for directory in (self.state.logs, self.state.sandboxes, self.state.apply, self.state.locks):
@@ -108,9 +108,10 @@ class AsyncWorker:
 
     def _assemble(self) -> None:
         """Make the parts and connect them."""
-        self.ledger = Ledger(self.db, self.worker_id, beat_due=False)
+        book = OrderBook(self.db, self.settings)
+        self.ledger = Ledger(self.db, self.worker_id, book.prepare, beat_due=False)
         self.fleet = Fleet(
-            OrderBook(self.db, self.settings), self.ledger, self.timers, self.selector, self.listener,
+            book, self.ledger, self.timers, self.selector, self.listener,
             self.settings, spawner=self.guard.spawner,
         )  # fmt: skip
         self.guard.fleet = self.fleet
@@ -149,8 +150,8 @@ class AsyncWorker:
 
     @property
     def standbys(self) -> int:
-        """How many processes wait for the next jobs."""
-        return 0 if self.drain else self.settings.standbys
+        """How many processes wait for the next jobs, while there may be any."""
+        return min(self.settings.standbys, self.settings.max_workers)
 
     def is_to_end(self) -> bool:
         """Whether this supervisor ends as soon as nothing runs."""
@@ -206,7 +207,9 @@ class AsyncWorker:
             self._look = False
             self._obey_store()
         self._write()
-        self.guard.flush()
+        self.guard.want(self._processes_wanted())
+        if self.guard.flush():
+            self.fleet.give_orders()
         self._show_title()
 
     def _notice_gap(self) -> None:
@@ -254,7 +257,9 @@ class AsyncWorker:
     def _write(self) -> None:
         """Write and claim until there is nothing more to write now."""
         while True:
-            room = 0 if self.shutdown.begun or self.duties.broken else self.room()
+            self.fleet.match()
+            # A job is claimed for a process that is there.
+            room = min(self.room(), len(self.fleet.ready)) if self._is_accepting else 0
             written = self._commit(room)
             if written is None:
                 return
@@ -285,12 +290,25 @@ class AsyncWorker:
                       next_job=next_job and next_job.job_id)
             )  # fmt: skip
         for running in written.started:
-            self.fleet.go(running)
+            self.fleet.lead(running)
         for running in written.disowned:
             self.fleet.disown(running)
-        for job in written.claimed:
-            self.listener(about("job_claimed", job))
-            self.fleet.take(job)
+        for running in written.claimed:
+            self.listener(about("job_claimed", running.job))
+            self.fleet.take(running)
+
+    @property
+    def _is_accepting(self) -> bool:
+        return not (self.shutdown.begun or self.duties.broken)
+
+    def _processes_wanted(self) -> int:
+        """How many processes are to wait, with those that wait already."""
+        waiting = len(self.fleet.waiting)
+        if not self._is_accepting:
+            return waiting
+        if not self.standbys and self.room() and not self.duties.queue_is_empty():
+            return max(waiting, 1)  # nobody waits for a job, so a job waits for one
+        return max(waiting, self.standbys)
 
     def room(self) -> int:
         """How many more jobs may run."""

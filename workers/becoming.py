@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
-import select
 import signal
 import sys
 from collections.abc import Callable
 
 from agentsd.faults import reach
 from agentsd.workers import kernel
-from agentsd.workers.link import LOST, Link
 from agentsd.workers.order import Order
 from agentsd.workers.slot import Slot
 from agentsd.workers.stack import CHANNEL_FD, STACK_FD, install, reserve_descriptors
@@ -30,8 +28,11 @@ def prepare() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # pyright: ignore
 
 
-def become_job_process(kept_fd: int, slot: Slot, spawner: int) -> None:
-    """Tie this process's life to the spawner's, leave its session and all descriptors but one behind."""
+def become_job_process(channel_fd: int, slot: Slot, spawner: int) -> None:
+    """Tie this process's life to the spawner's, leave its session and all descriptors but the channel behind.
+
+    The channel gets the number that is out of the handler's way.
+    """
     kernel.die_with_parent()
     # The spawner may have died between fork and prctl: then the kernel will never send that signal.
     if os.getppid() != spawner:
@@ -43,34 +44,9 @@ def become_job_process(kept_fd: int, slot: Slot, spawner: int) -> None:
         slot.enter()
     if slot.stack is not None:
         slot.stack.become()
-    _keep_only(kept_fd)
-
-
-def _keep_only(fd: int) -> None:
-    """Close every descriptor but the standard ones, *fd*, and those that the spawner has reserved."""
-    low = 3
-    for kept in sorted((fd, STACK_FD, CHANNEL_FD)):
-        os.closerange(low, kept)
-        low = kept + 1
-    os.closerange(low, _HIGHEST_FD)
-
-
-def wait_for_order(desk: Link) -> tuple[Order, bytes, int]:
-    """The order, the job's body, and the channel to the supervisor.
-
-    Exits where nobody can give an order any more, or where there was no descriptor left for the channel.
-    """
-    poll = select.poll()
-    poll.register(desk, select.POLLIN)
-    while True:
-        poll.poll()
-        for message, body in desk.receive():
-            channel_fd = desk.take_fd()
-            if channel_fd == LOST:
-                os._exit(1)
-            return Order.from_message(message), body, channel_fd
-        if desk.closed:
-            os._exit(0)
+    os.dup2(channel_fd, CHANNEL_FD, False)
+    os.closerange(3, STACK_FD)
+    os.closerange(CHANNEL_FD + 1, _HIGHEST_FD)
 
 
 def forget_signals(cause: Callable[[], str]) -> None:
@@ -78,20 +54,17 @@ def forget_signals(cause: Callable[[], str]) -> None:
 
     Its spawner's TERM does: *cause* is set before that is sent. Stopped until now, the process may find both.
     """
-    while waiting := signal.sigpending():
+    while waiting := kernel.sigpending():
         signal.sigtimedwait(waiting, 0)
     if cause():
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def become_this_job(order: Order, channel_fd: int) -> int:
-    """Take on the job's channel, output and title. Returns the channel's new number, out of the handler's way."""
-    os.dup2(channel_fd, CHANNEL_FD, False)
-    os.close(channel_fd)
+def become_this_job(order: Order) -> None:
+    """Take on the job's output and title."""
     reach("child.output")
     _open_output(order.log_dir)
     set_title(order.title)
-    return CHANNEL_FD
 
 
 def _open_output(log_dir: str) -> None:

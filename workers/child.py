@@ -1,4 +1,4 @@
-"""The life of a job process between fork and exit: become one, perhaps wait for an order, wait for go, run, report.
+"""The life of a job process between fork and exit: become one, wait for an order, run, report.
 
 Everything here runs inside ``try … finally: os._exit``: an exception that escaped would run the spawner's
 own code a second time, in the child.
@@ -10,7 +10,6 @@ import contextlib
 import marshal
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -19,15 +18,15 @@ from importlib import import_module
 from agentsd.errors import JobCancelled
 from agentsd.faults import reach
 from agentsd.workers import kernel, limits
-from agentsd.workers.becoming import become_job_process, become_this_job, forget_signals, wait_for_order
+from agentsd.workers.becoming import become_job_process, become_this_job, forget_signals
 from agentsd.workers.board import Board
 from agentsd.workers.context import JobContext, JobInfo
 from agentsd.workers.failure import describe, kept_result, print_traceback
 from agentsd.workers.frames import FrameWriter, Kind
 from agentsd.workers.json_bytes import dumps
-from agentsd.workers.link import Link
 from agentsd.workers.order import Order
 from agentsd.workers.slot import Slot
+from agentsd.workers.stack import CHANNEL_FD
 from agentsd.workers.title import set_title
 from agentsd.workers.token import CancellationToken
 
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
     from agentsd.model import JSON
 
-GO = b"G"
-"""What the supervisor writes when the job's identity is stored: the handler may begin."""
 BACKSTOP_MARGIN = 5.0
 """Seconds after timeout and grace at which the kernel ends a job whose spawner cannot."""
 SHIELD_LIMIT = 300.0
@@ -60,7 +57,7 @@ def rehearse(board: Board, times: int = 20) -> None:
     Then the interpreter has looked up and specialised what the hot path needs, and the dynamic linker has bound it. In
     a job process each of those writes would be the first to its page, and copy it: for every job anew.
     """
-    ours, theirs = socket.socketpair()
+    ours, theirs = kernel.socket_pair()
     number = board.take_slot()
     order = Order(
         job_id="", plan_id="", phase="", attempt=1, handler=f"{__name__}:do_nothing", title="", timeout=1.0, grace=1.0,
@@ -69,44 +66,31 @@ def rehearse(board: Board, times: int = 20) -> None:
     body = marshal.dumps({"payload": None, "plan": None, "options": {}})
     kernel.setitimer(_ITIMER_REAL, 0)
     for _ in range(times):
-        desk, giver = (Link(end) for end in socket.socketpair())
-        giver.post(order.to_message(), body, os.dup(theirs.fileno()))
-        giver.flush()
-        os.close(wait_for_order(desk)[2])
-        desk.close()
-        giver.close()
+        os.write(ours, order.to_bytes(body))
+        Order.read(theirs)
         kernel.pthread_sigmask(_SIG_BLOCK, ())
         token = CancellationToken(partial(board.cause, number))
-        _run(order, body, theirs.fileno(), board, number, token)
+        _run(order, body, theirs, board, number, token)
     board.give_back(number)
-    ours.close()
-    theirs.close()
+    os.close(ours)
+    os.close(theirs)
 
 
 def do_nothing(_job: JobContext) -> None:
     """The handler of a rehearsal."""
 
 
-def run_job(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot, spawner: int) -> NoReturn:
-    """Never returns. Called in the child right after fork, with all signals blocked."""
+def stand_by(channel_fd: int, board: Board, slot: Slot, spawner: int) -> NoReturn:
+    """Wait for an order and run that job. Never returns. Called in the child right after fork, with all signals blocked."""
 
     def whole_life() -> int:
         become_job_process(channel_fd, slot, spawner)
-        return _live(order, body, channel_fd, board, slot)
-
-    _end_after(whole_life)
-
-
-def stand_by(desk: Link, board: Board, slot: Slot, spawner: int) -> NoReturn:
-    """As :func:`run_job`, for an order that comes later, at the *desk*."""
-
-    def whole_life() -> int:
-        become_job_process(desk.fileno(), slot, spawner)
         set_title(STANDBY_TITLE)
-        order, body, channel_fd = wait_for_order(desk)
-        desk.close()
-        forget_signals(partial(board.cause, slot.number))
-        return _live(order, body, channel_fd, board, slot)
+        reach("child.ready")
+        found = Order.read(CHANNEL_FD)
+        if found is None:  # nobody can give one any more
+            return 0
+        return _live(*found, board, slot)
 
     _end_after(whole_life)
 
@@ -116,28 +100,22 @@ def _end_after(whole_life: Callable[[], int]) -> NoReturn:
     try:
         reach("child.begin")
         code = whole_life()
-    except BaseException:  # noqa: BLE001 - nothing may escape into the spawner's code
+    except BaseException as error:  # noqa: BLE001 - nothing may escape into the spawner's code
         with contextlib.suppress(BaseException):
-            sys.excepthook(*sys.exc_info())
+            sys.__excepthook__(type(error), error, error.__traceback__)
             _flush_output()
     finally:
         os._exit(code)
 
 
-def _live(order: Order, body: bytes, channel_fd: int, board: Board, slot: Slot) -> int:
+def _live(order: Order, body: bytes, board: Board, slot: Slot) -> int:
     """From an order to the exit code."""
-    channel_fd = become_this_job(order, channel_fd)
-    token = CancellationToken(partial(board.cause, slot.number))
-    _wait_for_go(channel_fd)
+    cause = partial(board.cause, slot.number)
+    forget_signals(cause)
+    become_this_job(order)
+    token = CancellationToken(cause)
     _let_signals_in(order, token)
-    return _run(order, body, channel_fd, board, slot.number, token)
-
-
-def _wait_for_go(channel_fd: int) -> None:
-    """Wait until this process's identity is stored. End of file: the supervisor is gone, so is the job."""
-    reach("child.ready")
-    if os.read(channel_fd, 1) != GO:
-        os._exit(1)
+    return _run(order, body, CHANNEL_FD, board, slot.number, token)
 
 
 def _let_signals_in(order: Order, token: CancellationToken) -> None:

@@ -1,40 +1,33 @@
-"""Forking job processes: for a job that waits, or ahead of one.
+"""Forking the processes that stand by.
 
-A fork for a job copies its order along. Before a process is the job's own it joins a control group, and on a machine
-where nobody has done that for some milliseconds the kernel takes 10 to 20 for it (it waits for a grace period of
-RCU). So while it is quiet a process is forked ahead, does what does not depend on a job, and stands by.
+A process is forked before it has a job: on a machine where nobody has joined a control group for some milliseconds the
+kernel takes 10 to 20 to let it join one (it waits for a grace period of RCU), and a job that waits would wait for that.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
-from collections.abc import Callable
 
 from agentsd.faults import reach
+from agentsd.workers import kernel
 from agentsd.workers.board import Board
-from agentsd.workers.child import run_job, stand_by
-from agentsd.workers.link import Link
-from agentsd.workers.order import Order
+from agentsd.workers.child import stand_by
 from agentsd.workers.process import LINUX, start_ticks
 from agentsd.workers.slot import Slot
-
-TYPE_CHECKING = False  # as in typing, which a fork would have to copy
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 
 class Standby:
     """A process that waits for its order, as its spawner sees it.
 
-    ``pidfd`` is -1 where there are none, ``start`` raw clock ticks, ``desk`` where the order goes in.
+    ``pidfd`` is -1 where there are none, ``start`` raw clock ticks, ``channel_fd`` the supervisor's way to it: that goes along
+    with the message that tells of it.
     """
 
-    __slots__ = ("desk", "pid", "pidfd", "slot", "start")
+    __slots__ = ("channel_fd", "pid", "pidfd", "slot", "start")
 
-    def __init__(self, pid: int, pidfd: int, start: int, slot: Slot, desk: Link) -> None:
-        self.pid, self.pidfd, self.start, self.slot, self.desk = pid, pidfd, start, slot, desk
+    def __init__(self, pid: int, pidfd: int, start: int, slot: Slot, channel_fd: int) -> None:
+        self.pid, self.pidfd, self.start, self.slot, self.channel_fd = pid, pidfd, start, slot, channel_fd
 
 
 class Forks:
@@ -45,27 +38,73 @@ class Forks:
         self._slots: dict[int, Slot] = {}
         self._spawner = os.getpid()
 
-    def for_job(self, order: Order, body: bytes, channel_fd: int) -> tuple[int, Slot]:
-        """Fork a process for a job; it is to be watched. Raises OSError."""
-        slot = self._take_slot()
-        return self._fork(
-            slot, lambda: run_job(order, body, channel_fd, self._board, slot, self._spawner)
-        ), slot
+    def in_a_row(self, number: int) -> tuple[list[Standby], str]:
+        """Fork *number* processes; returns those that live, and why they are fewer, or the empty string.
 
-    def ahead(self) -> Standby:
-        """Fork a process that stands by. Raises OSError."""
-        ours, theirs = socket.socketpair()
-        giver, desk = Link(ours), Link(theirs)
-        with theirs:
+        In a row, and whatever is to be done for each of them afterwards: after a fork each page of this process costs a
+        fault when it is next written, and here the next fork follows before many are.
+        """
+        forked: list[tuple[int, Slot, int]] = []
+        made: list[Standby] = []
+        problem = ""
+        try:
+            for _ in range(number):
+                forked.append(self._fork())
+        except OSError as error:
+            problem = str(error)
+        for pid, slot, channel_fd in forked:
             try:
-                slot = self._take_slot()
-                pid = self._fork(slot, lambda: stand_by(desk, self._board, slot, self._spawner))
-                return Standby(pid, *self.watch(pid, slot), slot, giver)
-            except OSError:
-                giver.close()
-                raise
+                made.append(Standby(pid, *self._watch(pid, slot), slot, channel_fd))
+            except OSError as error:
+                os.close(channel_fd)
+                problem = str(error)
+        return made, problem
 
-    def watch(self, pid: int, slot: Slot) -> tuple[int, int]:
+    def give_back(self, slot: Slot) -> None:
+        """Nothing of the process that had the slot is left."""
+        self._board.give_back(slot.number)
+
+    def close(self) -> None:
+        """The spawner ends."""
+        for slot in self._slots.values():
+            slot.close()
+
+    def _fork(self) -> tuple[int, Slot, int]:
+        """One fork; in this process. Raises OSError."""
+        slot = self._take_slot()
+        try:
+            ours, theirs = kernel.socket_pair()
+        except OSError:
+            self.give_back(slot)
+            raise
+        try:
+            reach("fork.before")
+            pid = os.fork()
+        except OSError:
+            os.close(ours)
+            os.close(theirs)
+            self.give_back(slot)
+            raise
+        if pid == 0:
+            stand_by(theirs, self._board, slot, self._spawner)
+        os.close(theirs)
+        return pid, slot, ours
+
+    def _take_slot(self) -> Slot:
+        """A slot that is ready for a fork. Raises OSError if there is none, or no descriptor left."""
+        number = self._board.take_slot()
+        try:
+            slot = self._slots.get(number)
+            if slot is None:
+                slot = self._slots[number] = Slot(number, self._worker_group)
+            if self._worker_group is not None:
+                slot.prepare()
+        except OSError:
+            self._board.give_back(number)
+            raise
+        return slot
+
+    def _watch(self, pid: int, slot: Slot) -> tuple[int, int]:
         """The pidfd and the start time of a child that was just forked.
 
         Raises OSError, and the child is gone: one that nobody could wait for must not run.
@@ -83,37 +122,3 @@ class Forks:
                 os.close(pidfd)
             self.give_back(slot)
             raise
-
-    def give_back(self, slot: Slot) -> None:
-        """Nothing of the process that had the slot is left."""
-        self._board.give_back(slot.number)
-
-    def close(self) -> None:
-        """The spawner ends."""
-        for slot in self._slots.values():
-            slot.close()
-
-    def _take_slot(self) -> Slot:
-        """A slot that is ready for a fork. Raises OSError if there is none, or no descriptor left."""
-        number = self._board.take_slot()
-        try:
-            slot = self._slots.get(number)
-            if slot is None:
-                slot = self._slots[number] = Slot(number, self._worker_group)
-            if self._worker_group is not None:
-                slot.prepare()
-        except OSError:
-            self._board.give_back(number)
-            raise
-        return slot
-
-    def _fork(self, slot: Slot, live: Callable[[], NoReturn]) -> int:
-        try:
-            reach("fork.before")
-            pid = os.fork()
-        except OSError:
-            self.give_back(slot)
-            raise
-        if pid == 0:
-            live()
-        return pid

@@ -11,13 +11,30 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from _signal import pthread_sigmask, setitimer  # pyright: ignore[reportMissingModuleSource]
+from _signal import pthread_sigmask, setitimer, sigpending  # pyright: ignore[reportMissingModuleSource]
+from _socket import socketpair  # pyright: ignore[reportMissingModuleSource]
 from _signal import signal as set_handler  # pyright: ignore[reportMissingModuleSource]
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
 
-__all__ = ["adopt_orphans", "die_with_parent", "give_back_memory", "pthread_sigmask", "set_handler", "setitimer"]
+__all__ = [
+    "adopt_orphans",
+    "die_with_parent",
+    "give_back_memory",
+    "pthread_sigmask",
+    "set_handler",
+    "setitimer",
+    "sigpending",
+    "socket_pair",
+]
+
+
+def socket_pair() -> tuple[int, int]:
+    """Two connected descriptors, not inherited by what this process starts. Raises OSError."""
+    one, other = socketpair()
+    return one.detach(), other.detach()
+
 
 if sys.platform == "linux":
     # The quick one keeps no errno, nor does it let go of the GIL: the careful one tells why, if it fails again.

@@ -1,4 +1,4 @@
-"""The socket pair between a supervisor and its spawner: messages both ways, descriptors one way.
+"""The socket pair between a supervisor and its spawner: messages and descriptors.
 
 A message is a header and a raw body, so that the spawner passes a job's payload on without reading it. Headers are
 ``marshal``'s: both ends are the same interpreter, nothing of it is kept, and a JSON library would double what a fork has to copy.
@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # as in typing, which a fork would have to copy
 if TYPE_CHECKING:
     from typing import Any
 
-_LENGTHS = struct.Struct("<II")  # of the header, of the body
+LENGTHS = struct.Struct("<II")  # of the header, of the body
 _CHUNK = 64 * 1024  # a larger buffer would be mapped and unmapped for every read
 _ROOM = socket.CMSG_LEN(64 * 4)  # for more descriptors than can come with one chunk
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
@@ -52,7 +52,7 @@ class Link:
     def post(self, header: Message, body: bytes = b"", fd: int | None = None) -> None:
         """Put a message into the outgoing queue. *fd* is sent along and then closed here."""
         head = marshal.dumps(header)
-        self._out.append((_LENGTHS.pack(len(head), len(body)) + head + body, fd))
+        self._out.append((LENGTHS.pack(len(head), len(body)) + head + body, fd))
 
     def flush(self) -> bool:
         """Send what the kernel has room for; returns whether all went out.
@@ -113,12 +113,12 @@ class Link:
 
     def _whole_messages(self) -> list[tuple[Message, bytes]]:
         messages: list[tuple[Message, bytes]] = []
-        while len(self._in) >= _LENGTHS.size:
-            head, body = _LENGTHS.unpack_from(self._in)
-            begin = _LENGTHS.size + head
+        while len(self._in) >= LENGTHS.size:
+            head, body = LENGTHS.unpack_from(self._in)
+            begin = LENGTHS.size + head
             if len(self._in) < begin + body:
                 break
-            header = marshal.loads(self._in[_LENGTHS.size : begin])  # noqa: S302 - see above
+            header = marshal.loads(self._in[LENGTHS.size : begin])  # noqa: S302 - see above
             messages.append((header, bytes(self._in[begin : begin + body])))
             del self._in[: begin + body]
         return messages

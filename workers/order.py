@@ -1,10 +1,12 @@
-"""The order to run one job: what a supervisor tells a spawner, and a spawner the process that it forks."""
+"""The order to run one job: what a supervisor tells its spawner, and the process that is to run it."""
 
 from __future__ import annotations
 
+import marshal
+import os
 from collections import namedtuple
 
-from agentsd.workers.link import Message
+from agentsd.workers.link import LENGTHS, Message
 
 TYPE_CHECKING = False  # as in typing, which a fork would have to copy
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ else:
         "job_id plan_id phase attempt handler title timeout grace state_root log_dir log_limit limits",
     )
 
+_CHUNK = 1 << 16
+
 
 class Order(_Fields):
     """One job to run. ``timeout`` and ``grace`` are seconds, ``log_limit`` bytes.
@@ -40,11 +44,32 @@ class Order(_Fields):
 
     __slots__ = ()
 
-    def to_message(self) -> Message:
-        """As the header of a message."""
-        return {"op": "fork", "order": [*self]}
+    def to_message(self, pid: int, at: float) -> Message:
+        """For the spawner: its child *pid* gets this order, and the timeout runs from *at* (``time.monotonic()``)."""
+        return {"op": "lead", "order": [*self], "pid": pid, "at": at}
 
     @classmethod
     def from_message(cls, message: Message) -> Order:
-        """From the header of a message."""
+        """What a message to the spawner says."""
         return cls._make(message["order"])
+
+    def to_bytes(self, body: bytes) -> bytes:
+        """For the process that is to run the job, with the *body* that is not for the spawner."""
+        head = marshal.dumps([*self])
+        return LENGTHS.pack(len(head), len(body)) + head + body
+
+    @classmethod
+    def read(cls, fd: int) -> tuple[Order, bytes] | None:
+        """Wait for an order and its body. None: there will be none."""
+        data = b""
+        while True:
+            more = os.read(fd, _CHUNK)
+            if not more:
+                return None
+            data += more
+            if len(data) >= LENGTHS.size:
+                head, body = LENGTHS.unpack_from(data)
+                begin = LENGTHS.size + head
+                if len(data) >= begin + body:
+                    order = cls._make(marshal.loads(data[LENGTHS.size : begin]))  # noqa: S302 - of our own supervisor
+                    return order, data[begin:]

@@ -12,25 +12,23 @@ import math
 import os
 import select
 import time
-from collections import deque
 
 from agentsd.faults import reach
 from agentsd.workers import cgroup
 from agentsd.workers.board import Board
-from agentsd.workers.forks import Forks
+from agentsd.workers.forks import Forks, Standby
 from agentsd.workers.leader import Leader
-from agentsd.workers.link import LOST, Link, Message
+from agentsd.workers.link import Link
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.order import Order
 from agentsd.workers.process import LINUX, OwnChildren
-from agentsd.workers.slot import Slot
 from agentsd.workers.standby import Standbys
 from agentsd.workers.sweep import STUCK_AFTER, own_children, sweep_round
 from agentsd.workers.sweeper import Sweeper, cannot_be_ended, end_everything
 from agentsd.workers.title import STANDING_BY, set_title
 
 QUIET = 1
-"""Milliseconds in which nothing happens until a process is forked ahead: while a queue is worked off that would only cost."""
+"""Milliseconds in which nothing happens until what can wait is done."""
 
 
 class Spawner:
@@ -40,8 +38,7 @@ class Spawner:
     (counts of references): a turn of the loop calls few, and none that has nothing to do.
     """
 
-    def __init__(self, link: Link, title: str, worker_group: str | None = None, standbys: int = 0) -> None:
-        """*standbys*: how many processes are to stand by."""
+    def __init__(self, link: Link, title: str, worker_group: str | None = None) -> None:
         self._link, self._title = link, title
         self._worker_group = worker_group
         self.board = Board()
@@ -52,13 +49,11 @@ class Spawner:
         self._by_fd: dict[int, Leader] = {}
         self._traced: dict[int, float] = {}
         """Job processes that have ended and cannot be reaped yet: pid -> when to tell."""
-        self._forked: deque[tuple[Order, int, Slot]] = deque()
-        """What this turn has forked for a job and not yet watched."""
         self._known: set[int] = set()
         """Every child that is no orphan."""
         self._poll = select.poll()
         self._poll.register(link, select.POLLIN)
-        self._standbys = Standbys(self._forks, self._poll, self._known, standbys)
+        self._standbys = Standbys(self._forks, self._poll, self._known, self._tell_of)
         self._due = math.inf
         self._watching_writes = False
         self._memory = OutOfMemoryWatch()
@@ -69,8 +64,8 @@ class Spawner:
         link = self._link.fileno()
         while not self._link.closed:
             ready = self._poll.poll(self._patience())
-            if not ready and self._standbys.is_short and self._is_quiet():
-                self._standbys.fork()
+            if not ready:
+                self._use_the_quiet()
             for fd, _ in ready:
                 if fd != link:
                     self._hear(fd)
@@ -78,7 +73,7 @@ class Spawner:
                 self._reap_ended()
             for fd, _ in ready:
                 if fd == link:
-                    self._obey(self._link.receive())
+                    self._obey()
             self._enforce(time.monotonic())
             if self._traced:
                 self._reap_traced()
@@ -86,8 +81,6 @@ class Spawner:
                 self._sweep()
             if self._link.has_unsent:
                 self._flush()
-            if self._standbys.has_changed:
-                self._show_standbys()
         end_everything(self._worker_group, self._children)
         self._forks.close()
         if self._worker_group is not None:
@@ -95,115 +88,102 @@ class Spawner:
 
     # -- orders ------------------------------------------------------------------------------------
 
-    def _obey(self, messages: list[tuple[Message, bytes]]) -> None:
-        for message, body in messages:
-            if message["op"] == "fork":
-                self._begin(Order.from_message(message), body)
-            else:
-                self._watch_forked()  # this may be about one of them
-                self._follow(message)
-        self._watch_forked()
+    def _obey(self) -> None:
+        for message, _ in self._link.receive():
+            match message["op"]:
+                case "lead":
+                    self._lead(Order.from_message(message), message["pid"], message["at"])
+                case "end":
+                    if leader := self._leaders.get(message["job_id"]):
+                        leader.end(message["cause"], message["grace"], message["signal"])
+                case "want":
+                    self._standbys.want(message["number"])
+                case _:  # ping
+                    self._link.post({"op": "pong", "n": message["n"]})
 
-    def _follow(self, message: Message) -> None:
-        match message["op"]:
-            case "arm":
-                if leader := self._leaders.get(message["job_id"]):
-                    leader.arm(message["at"])
-            case "end":
-                if leader := self._leaders.get(message["job_id"]):
-                    leader.end(message["cause"], message["grace"], message["signal"])
-            case _:  # ping
-                self._link.post({"op": "pong", "n": message["n"]})
-
-    def _begin(self, order: Order, body: bytes) -> None:
-        """Give a job to a process that stands by, or fork one for it."""
-        channel_fd = self._link.take_fd()
-        if channel_fd == LOST:
-            self._fork_failed(order, "no file descriptor left")
-        elif standby := self._standbys.take():
-            self._lead(order, standby.pid, standby.pidfd, standby.start, standby.slot)
-            self._standbys.give(standby.desk, order, body, channel_fd)
-        else:
-            self._fork(order, body, channel_fd)
-
-    def _lead(self, order: Order, pid: int, pidfd: int, start: int, slot: Slot) -> None:
-        """This child is the process of a job."""
-        leader = self._leaders[order.job_id] = Leader(order, pid, pidfd, start, self.board, slot)
+    def _lead(self, order: Order, pid: int, at: float) -> None:
+        """A process that stands by gets a job: its supervisor gives it the order, as soon as it knows that this was told."""
+        standby = self._standbys.lead(pid)
+        if standby is None:
+            self._not_begun(order, "its process had ended before it had an order")
+            return
+        leader = self._leaders[order.job_id] = Leader(
+            order, pid, standby.pidfd, standby.start, self.board, standby.slot
+        )
         self._by_pid[pid] = leader
-        if pidfd >= 0:
-            self._by_fd[pidfd] = leader
-        self._link.post({"op": "forked", "job_id": order.job_id, "pid": pid, "start": start})
+        if leader.pidfd >= 0:
+            self._by_fd[leader.pidfd] = leader
+        leader.arm(at)
+
+    def _not_begun(self, order: Order, error: str) -> None:
+        self._link.post({"op": "not_begun", "job_id": order.job_id, "error": error})
+
+    # -- processes that stand by -------------------------------------------------------------------
+
+    def _use_the_quiet(self) -> None:
+        """Nothing has happened for as long as there is patience: do what can wait, or what must not wait any longer."""
+        now = time.monotonic()
+        if self._standbys.lacks or self._standbys.due <= now:
+            self._refill(now)
+        elif self._standbys.has_changed:
+            self._show_standbys()
+
+    def _refill(self, now: float) -> None:
+        problem = self._standbys.refill(now)
+        if problem:
+            self._link.post({"op": "fork_failed", "error": problem, "again_in": self._standbys.due - now})
+
+    def _tell_of(self, standby: Standby) -> None:
+        message = {"op": "ready", "pid": standby.pid, "start": standby.start}
+        self._link.post(message, b"", standby.channel_fd)
         reach("fork.told")
 
-    # -- forks -------------------------------------------------------------------------------------
-
-    def _fork(self, order: Order, body: bytes, channel_fd: int) -> None:
-        try:
-            self._forked.append((order, *self._forks.for_job(order, body, channel_fd)))
-        except OSError as error:
-            self._fork_failed(order, str(error))
-        finally:
-            os.close(channel_fd)
-
-    def _watch_forked(self) -> None:
-        """Watch what was forked, and tell. After the last fork: each one makes all pages cost a fault again."""
-        while self._forked:
-            order, pid, slot = self._forked.popleft()
-            try:
-                pidfd, start = self._forks.watch(pid, slot)
-            except OSError as error:
-                self._fork_failed(order, str(error))
-                continue
-            self._watch(pid, pidfd)
-            self._lead(order, pid, pidfd, start, slot)
-
     def _show_standbys(self) -> None:
-        """In the title: whoever has to tell orphans from what stands by cannot ask a supervisor that hangs."""
+        """In the title: whoever has to tell orphans from what stands by cannot ask a supervisor that hangs.
+
+        When it is quiet: while a queue is worked off it would change twice for each job.
+        """
         self._standbys.has_changed = False
         pids = " ".join(map(str, self._standbys.pids))
         set_title(f"{self._title}{STANDING_BY}{pids}" if pids else self._title)
 
-    def _watch(self, pid: int, pidfd: int) -> None:
-        self._known.add(pid)
-        if pidfd >= 0:
-            self._poll.register(pidfd, select.POLLIN)
-
-    def _fork_failed(self, order: Order, error: str) -> None:
-        self._link.post({"op": "fork_failed", "job_id": order.job_id, "error": error})
+    def _lose(self, standby: Standby) -> None:
+        """A process that stood by has ended; if memory ran out, that was counted for this one, not for a job."""
+        how = self._standbys.lose(standby, time.monotonic())
+        if how == "SIGKILL":
+            self._memory.explains()
+        self._link.post({"op": "gone", "pid": standby.pid, "error": how})
 
     # -- duties ------------------------------------------------------------------------------------
 
     def _patience(self) -> float | None:
         """How many milliseconds nothing is due."""
-        if not LINUX and self._leaders:  # untested: macOS has no pidfd
+        if self._standbys.is_short:
+            return 0
+        if not LINUX and self._known:  # untested: macOS has no pidfd
             return 20
-        due = min(self._due, self._sweeper.due) if self._sweeper.ended else self._due
-        if due == math.inf:
-            return QUIET if self._standbys.is_short else None
-        patience = max(0.0, 1000 * (due - time.monotonic()))
-        return min(patience, QUIET) if self._standbys.is_short else patience
+        due = min(self._due, self._standbys.due)
+        if self._sweeper.ended:
+            due = min(due, self._sweeper.due)
+        patience = math.inf if due == math.inf else max(0.0, 1000 * (due - time.monotonic()))
+        if self._standbys.lacks or self._standbys.has_changed:
+            patience = min(patience, QUIET)
+        return None if patience == math.inf else patience
 
     def _hear(self, fd: int) -> None:
-        """A child has ended, or a desk has room again."""
-        if self._standbys.give_on(fd):
-            return
+        """A child has ended."""
+        if fd not in self._by_fd:
+            self._obey()  # it may have been given a job: that was told before it could begin
         self._poll.unregister(fd)
         if leader := self._by_fd.pop(fd, None):
             self._reap(leader)
-        else:
-            self._lose(self._standbys.pid_of(fd))
-
-    def _lose(self, pid: int) -> None:
-        """A process that stood by has ended; if memory ran out, that was counted for this one, not for a job."""
-        if self._standbys.lose(pid):
-            self._memory.explains()
-
-    def _is_quiet(self) -> bool:
-        return not self._sweeper.ended and self._due > time.monotonic()
+        elif standby := self._standbys.of(fd):
+            self._lose(standby)
 
     def _reap_ended(self) -> None:  # untested: macOS has no pidfd
-        for pid in self._standbys.ended():
-            self._lose(pid)
+        self._obey()
+        for standby in self._standbys.ended():
+            self._lose(standby)
         for leader in [*self._by_pid.values()]:
             if os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
                 self._reap(leader)
@@ -283,7 +263,7 @@ class Spawner:
         if not begun and not leader.cause:
             # No descriptor, no room for its log; or somebody killed it before it was a job's.
             how = ended.get("signal") or f"exit code {ended.get('exit_code')}"
-            self._fork_failed(leader.order, f"its process ended before it could begin ({how})")
+            self._not_begun(leader.order, f"its process ended before it could begin ({how})")
             return
         told = {
             "op": "ended",

@@ -104,9 +104,21 @@ _EVENTS: dict[str, Event] = {
     ),
     "fork_failed": Event(
         "warning",
-        "No process could be made for the job; it is tried again, and at last the job ends `spawn_failed`.",
+        "No process can be made now; it is tried again. Jobs stay in the queue meanwhile, for other workers, too.",
+        ("error", "again_in"),
+        lambda f: f"no process can be made ({f['error']}); again in {f['again_in']:g} s",
+    ),
+    "standby_lost": Event(
+        "warning",
+        "A process that waited for a job has ended, or was killed. No job was lost by that; another one is made.",
+        ("pid", "error"),
+        lambda f: f"process {f['pid']}, which waited for a job, has ended ({f['error']})",
+    ),
+    "not_begun": Event(
+        "warning",
+        "The job's process ended before its handler could begin. It gets another one; at last the job ends `spawn_failed`.",
         (*OF_A_JOB, "error", "again_in"),
-        lambda f: f"{_job(f)}: no process ({f['error']}); again in {f['again_in']:g} s",
+        lambda f: f"{_job(f)}: {f['error']}; again in {f['again_in']:g} s",
     ),
     "unkillable": Event(
         "error",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,6 @@ from agentsd.store.jobs import NewJob
 from agentsd.supervisor import remnants
 from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.spawner import SpawnerProcess
-from agentsd.workers.child import GO
 from agentsd.workers.frames import FrameReader, Kind
 from agentsd.workers.identity import Identity
 
@@ -108,18 +107,29 @@ def test_a_signal_that_comes_with_the_fork_is_not_lost(client: Client) -> None:
     running = book.prepare(job)
     spawner = SpawnerProcess(WORKER_ID, ())
     client.state.logs.mkdir()
-    ours, theirs = socket.socketpair()
-    spawner.fork(book.order(running), running.order_body, theirs)
+    spawner.want(1)
     spawner.link.flush()
-    (forked,) = eventually(spawner.hear, 10, "the job is forked")
-    os.kill(forked["pid"], signal.SIGTERM)
-    ours.send(GO)
-    ours.settimeout(20)
-    (frame,) = FrameReader().feed(ours.recv(1 << 16))
-    ours.close()
+    (ready,) = eventually(spawner.hear, 10, "a process waits")
+    spawner.lead(book.order(running), ready["pid"], time.monotonic())
+    spawner.end(job.job_id, "cancelled", 20.0)
+    spawner.link.flush()
+    status = Path(f"/proc/{ready['pid']}/status")
+    eventually(lambda: pending_term(status.read_text()), 10, "the signal waits")
+    with ready["channel"] as channel:
+        channel.send(book.order(running).to_bytes(running.order_body))
+        channel.settimeout(20)
+        (frame,) = FrameReader().feed(channel.recv(1 << 16))
     spawner.finish()
 
-    assert (queued.job_id, Kind.CANCELLED) == (forked["job_id"], frame[0])
+    assert (queued.job_id, Kind.CANCELLED) == (job.job_id, frame[0])
+
+
+def pending_term(status: str) -> bool:
+    """Whether a SIGTERM waits for a process to let it in, as its ``/proc/PID/status`` says."""
+    masks = [
+        int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd:", "ShdPnd:"))
+    ]
+    return any(mask >> (signal.SIGTERM - 1) & 1 for mask in masks)
 
 
 def test_who_lives_in_another_pid_namespace_is_not_provably_dead() -> None:

@@ -29,7 +29,7 @@ from agentsd.store.jobs import NewJob
 from agentsd.supervisor import remnants, takeover
 from agentsd.supervisor import spawner as spawner_module
 from agentsd.supervisor import wakeup as wakeup_module
-from agentsd.supervisor.fleet import FORK_TRIES, Fleet
+from agentsd.supervisor.fleet import TRIES, Fleet
 from agentsd.supervisor.ledger import Ledger
 from agentsd.supervisor.notices import Notice, silent
 from agentsd.supervisor.orders import OrderBook
@@ -305,14 +305,9 @@ class Recorder:
     def __init__(self) -> None:
         self.said: list[tuple[Any, ...]] = []
 
-    def fork(self, order: Order, _body: bytes, channel: socket.socket) -> None:
-        """Note a fork."""
-        channel.close()
-        self.said.append(("fork", order.job_id))
-
-    def arm(self, job_id: str, _at: float) -> None:
-        """Note a go."""
-        self.said.append(("arm", job_id))
+    def lead(self, order: Order, pid: int, _at: float) -> None:
+        """Note who gets a job."""
+        self.said.append(("lead", order.job_id, pid))
 
     def end(self, job_id: str, cause: str, _grace: float, first: signal.Signals = signal.SIGTERM) -> None:
         """Note an end."""
@@ -325,23 +320,33 @@ def fleet(client: Client) -> Iterator[Fleet]:
     with client.db.write() as tx:
         workers.register(tx, worker_row(Identity.current(), worker_id="W"))
     selector = selectors.DefaultSelector()
+    book = OrderBook(client.db, client.settings)
     made = Fleet(
-        OrderBook(client.db, client.settings), Ledger(client.db, "W", beat_due=False), Timers(), selector, silent,
+        book, Ledger(client.db, "W", book.prepare, beat_due=False), Timers(), selector, silent,
         client.settings, spawner=Recorder(),  # pyright: ignore[reportArgumentType]
     )  # fmt: skip
     yield made
     for running in list(made.running.values()):
         made.forget(running)
+    made.use(None)
     selector.close()
 
 
+def stand_by(fleet: Fleet, pid: int) -> socket.socket:
+    """Tell the fleet of a process that waits for a job; returns that process's end of its channel."""
+    ours, theirs = socket.socketpair()
+    fleet.hear({"op": "ready", "pid": pid, "start": pid, "channel": ours})
+    return theirs
+
+
 def taken(fleet: Fleet, client: Client) -> AsyncJob:
-    """A job that the fleet has claimed and ordered."""
+    """A job that the fleet has claimed, with a process if one waits."""
     jobs.enqueue(client.db, NewJob(phase="noop"))
     written = fleet.ledger.commit(room=1, running=0, state="running")
     assert written is not None
-    fleet.take(written.claimed[0])
-    return written.claimed[0]
+    (running,) = written.claimed
+    fleet.take(running)
+    return running.job
 
 
 def ends(fleet: Fleet) -> list[tuple[str, str]]:
@@ -349,19 +354,20 @@ def ends(fleet: Fleet) -> list[tuple[str, str]]:
     return [(ending.status, ending.reason) for _, ending in fleet.ledger.endings]
 
 
-def test_a_fork_that_goes_on_failing_ends_the_job(fleet: Fleet, client: Client) -> None:
+@pytest.mark.parametrize("how", ["no process", "not begun"])
+def test_a_job_that_gets_no_process_for_long_ends(fleet: Fleet, client: Client, how: str) -> None:
     """After the last try, as spawn_failed; each try is reported."""
     told: list[Notice] = []
     fleet.listener = told.append
     job = taken(fleet, client)
-    for _ in range(FORK_TRIES):
-        running = fleet.running[job.job_id]
-        fleet.hear({"op": "fork_failed", "job_id": job.job_id, "error": "EAGAIN"})
-        fleet.order_all(fleet.spawner)  # pyright: ignore[reportArgumentType]
-        assert running.fork_attempts > 0
+    for _ in range(TRIES):
+        if how == "no process":
+            fleet.hear({"op": "fork_failed", "error": "EAGAIN", "again_in": 0.1})
+        else:
+            fleet.hear({"op": "not_begun", "job_id": job.job_id, "error": "SIGKILL"})
 
     assert [("failed", "spawn_failed")] == ends(fleet)
-    assert FORK_TRIES - 1 == len(told)
+    assert (TRIES if how == "no process" else TRIES - 1) == len(told)
 
 
 @pytest.mark.parametrize(
@@ -369,46 +375,88 @@ def test_a_fork_that_goes_on_failing_ends_the_job(fleet: Fleet, client: Client) 
     [
         ("cancelled", ("cancelled", "cancelled")),
         ("shutdown", ("failed", "interrupted")),
-        ("worker_lost", None),
+        ("worker_lost", ("failed", "worker_lost")),
     ],
 )
-def test_a_job_without_a_process_ends_at_once(
-    fleet: Fleet, client: Client, cause: str, end: tuple[str, str] | None
+def test_a_job_whose_handler_has_not_begun_ends_at_once(
+    fleet: Fleet, client: Client, cause: str, end: tuple[str, str]
 ) -> None:
-    """While its fork waits to be tried again, and when the failing fork meets the wish to end it."""
-    first, second = taken(fleet, client), taken(fleet, client)
-    fleet.hear({"op": "fork_failed", "job_id": first.job_id, "error": "EAGAIN"})
-    fleet.end(fleet.running[first.job_id], cause, 1.0)
-    fleet.end(fleet.running[second.job_id], cause, 1.0)
-    fleet.hear({"op": "fork_failed", "job_id": second.job_id, "error": "EAGAIN"})
+    """While it waits for a process, has one that nobody was told of, or has lost it."""
+    waits, matched = taken(fleet, client), taken(fleet, client)
+    stand_by(fleet, 8).close()
+    led = taken(fleet, client)
+    stand_by(fleet, 7).close()
+    fleet.timers.set(f"again {waits.job_id}", 60, lambda: None)
+    fleet.match()
+    assert [matched.job_id] == [running.job.job_id for running in fleet.ledger.starts]
+    for job in (waits, matched, led):
+        fleet.end(fleet.running[job.job_id], cause, 1.0)
+    fleet.hear({"op": "not_begun", "job_id": led.job_id, "error": "SIGKILL"})
 
-    assert [end or ("failed", "worker_lost")] * 2 == ends(fleet)
-
-
-def test_a_new_spawner_gets_what_has_not_begun(fleet: Fleet, client: Client) -> None:
-    """Ordered and forked jobs are ordered again; one that is to end is not."""
-    one, two, three = taken(fleet, client), taken(fleet, client), taken(fleet, client)
-    fleet.hear({"op": "forked", "job_id": one.job_id, "pid": 1, "start": 1})
-    fleet.hear({"op": "unkillable", "pids": [1]})
-    fleet.hear({"op": "ended", "job_id": "gone"})
-    fleet.end(fleet.running[three.job_id], "cancelled", 1.0)
-    fleet.spawner = None
-    fleet.end(fleet.running[two.job_id], "", 1.0)
-    fleet.go(fleet.running[one.job_id])
-    anew = Recorder()
-    fleet.order_all(anew)  # pyright: ignore[reportArgumentType]
-
-    assert [("fork", one.job_id), ("fork", two.job_id)] == anew.said
-    assert [("cancelled", "cancelled")] == ends(fleet)
+    assert [end] * 3 == ends(fleet)
     assert [] == fleet.ledger.starts
-    assert Stage.ORDERED is fleet.running[one.job_id].stage
+    assert [7] == [process.pid for process in fleet.ready]  # it was never told anything
+
+
+def test_what_has_not_begun_outlives_a_spawner(fleet: Fleet, client: Client) -> None:
+    """Jobs without an order get processes of the next one; one that is to end does not, nor one that has begun."""
+    theirs = [stand_by(fleet, pid) for pid in (1, 2, 3)]
+    begun, led, ending = (taken(fleet, client) for _ in theirs)
+    fleet.led, waiting = fleet.led[:1], fleet.led[1:]
+    fleet.give_orders()
+    fleet.led = waiting
+    fleet.end(fleet.running[ending.job_id], "cancelled", 1.0)
+    stand_by(fleet, 4).close()
+    fleet.use(None)
+    fleet.lead(fleet.running[led.job_id])
+    anew = Recorder()
+    fleet.use(anew)  # pyright: ignore[reportArgumentType]
+
+    assert [("cancelled", "cancelled")] == ends(fleet)
+    assert (Stage.GOING, Stage.CLAIMED) == tuple(fleet.running[job.job_id].stage for job in (begun, led))
+    assert ([], []) == ([*fleet.ready], anew.said)
+    stand_by(fleet, 5).close()
+    fleet.match()
+    assert fleet.ledger.commit(room=0, running=0, state="running") is not None
+    fleet.lead(fleet.running[led.job_id])
+    assert [("lead", led.job_id, 5)] == anew.said
+    for end in theirs:
+        end.close()
+
+
+def test_an_order_that_is_only_half_sent_has_begun_nothing(fleet: Fleet, client: Client) -> None:
+    """Its process reads all of it before the handler begins; its spawner is killed meanwhile."""
+    theirs = stand_by(fleet, 1)
+    job = taken(fleet, client)
+    running = fleet.running[job.job_id]
+    running.order_body = b"x" * 10_000_000
+    fleet.give_orders()
+    assert (Stage.GOING, True) == (running.stage, bool(running.unsent))
+    fleet.use(None)
+
+    assert (Stage.CLAIMED, None) == (running.stage, running.pid)
+    theirs.close()
+
+
+def test_a_process_that_is_gone_gets_no_job(fleet: Fleet, client: Client) -> None:
+    """Nor does one that no descriptor was left for."""
+    for pid in (1, 2):
+        stand_by(fleet, pid).close()
+    fleet.hear({"op": "ready", "pid": 3, "start": 3, "channel": None})
+    fleet.hear({"op": "gone", "pid": 1, "error": "SIGKILL"})
+    fleet.hear({"op": "gone", "pid": 9, "error": ""})
+    taken(fleet, client)
+    spawner: Any = fleet.spawner
+
+    assert [2] == [said[2] for said in spawner.said]
+    assert [] == [*fleet.ready]
 
 
 def test_what_others_have_ended_is_disowned(fleet: Fleet, client: Client) -> None:
     """Its process is killed, once; a cancel that is asked for is passed on, once."""
+    for pid in (1, 2):
+        stand_by(fleet, pid).close()
     lost, asked = taken(fleet, client), taken(fleet, client)
-    for job in (lost, asked):
-        fleet.hear({"op": "forked", "job_id": job.job_id, "pid": 1, "start": 1})
     request = CancelRequest(asked.job_id, "me", "", "INT")
     for _ in range(2):
         fleet.obey({asked.job_id: request})
@@ -425,10 +473,9 @@ def test_what_others_have_ended_is_disowned(fleet: Fleet, client: Client) -> Non
 
 def test_progress_is_written_once_a_turn_and_the_first_word_is_the_last(fleet: Fleet, client: Client) -> None:
     """However often a job reports, and whatever comes after its result."""
+    theirs = stand_by(fleet, 1)
     running = fleet.running[taken(fleet, client).job_id]
-    fleet.selector.unregister(running.channel)  # pyright: ignore[reportArgumentType]
-    theirs = running.open_channel()
-    fleet.selector.register(running.channel, selectors.EVENT_READ)  # pyright: ignore[reportArgumentType]
+    fleet.give_orders()
     for kind, body in (
         (Kind.PROGRESS, b"1"),
         (Kind.PROGRESS, b"2"),
@@ -477,12 +524,12 @@ def test_new_limits_are_written_with_everything_else(fleet: Fleet, client: Clien
     assert fleet.ledger.is_empty
 
 
-def test_without_any_spawner_what_was_ordered_can_be_ended(fleet: Fleet, client: Client) -> None:
+def test_without_any_spawner_what_was_claimed_can_be_ended(fleet: Fleet, client: Client) -> None:
     """A worker that gives up its spawners must not wait for a process that will never be."""
     taken(fleet, client)
-    forked = taken(fleet, client)
-    fleet.hear({"op": "forked", "job_id": forked.job_id, "pid": 1, "start": 1})
-    fleet.take_back()
+    stand_by(fleet, 1).close()
+    taken(fleet, client)
+    fleet.use(None)
     fleet.end_all("worker_lost", 0.0, signal.SIGKILL)
 
     assert [("failed", "worker_lost")] * 2 == ends(fleet)

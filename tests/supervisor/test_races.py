@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from agentsd.supervisor.ledger import Ledger, Written
 from agentsd.supervisor.notices import silent
 from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.reaper import Dead, bury
-from agentsd.supervisor.running import RunningJob
+from agentsd.supervisor.running import ReadyProcess, RunningJob
 from agentsd.supervisor.worker import AsyncWorker
 from agentsd.workers.process import MARKER, start_ticks
 from agentsd.workers.identity import Identity
@@ -42,7 +43,7 @@ def ledger(client: Client) -> Ledger:
     """What the silent supervisor writes with; its row is live."""
     with client.db.write() as tx:
         workers.register(tx, SILENT)
-    return Ledger(client.db, SILENT.worker_id, beat_due=False)
+    return Ledger(client.db, SILENT.worker_id, OrderBook(client.db, client.settings).prepare, beat_due=False)
 
 
 def commit(ledger: Ledger, room: int = 0) -> Written:
@@ -55,8 +56,8 @@ def commit(ledger: Ledger, room: int = 0) -> Written:
 def claimed(client: Client, ledger: Ledger) -> AsyncJob:
     """A job that the supervisor owns."""
     jobs.enqueue(client.db, NewJob(phase="noop"))
-    (job,) = commit(ledger, room=1).claimed
-    return job
+    (running,) = commit(ledger, room=1).claimed
+    return running.job
 
 
 def row(client: Client) -> Worker:
@@ -66,9 +67,12 @@ def row(client: Client) -> Worker:
     return found
 
 
-def forked(job: AsyncJob, pid: int) -> RunningJob:
-    """The job as its supervisor sees it when its process was forked."""
-    return RunningJob(job=job, order_body=b"", handler="", timeout=1.0, rerun_safe=True, pid=pid, pid_start=1)
+def forked(job: AsyncJob, pid: int, start: int = 1) -> RunningJob:
+    """The job as its supervisor sees it when it has a process."""
+    running = RunningJob(job=job, order_body=b"", handler="", timeout=1.0, rerun_safe=True)
+    with socket.socket() as channel:  # nothing is said over it
+        running.match(ReadyProcess(pid, start, channel))
+    return running
 
 
 def test_who_was_declared_lost_claims_nothing_more(client: Client, ledger: Ledger) -> None:
@@ -228,8 +232,9 @@ def test_a_kept_successor_is_claimed_where_it_is_queued(client: Client, ledger: 
     ledger.endings.append((forked(job, 1), ended))
     written = commit(ledger)
 
-    assert [(found.attempt, found.status) for found in written.claimed] == [(2, AsyncJobStatus.RUNNING)]
-    assert client.get(written.claimed[0].job_id).worker_id == SILENT.worker_id
+    (found,) = written.claimed
+    assert (found.job.attempt, found.job.status, found.pid) == (2, AsyncJobStatus.RUNNING, None)
+    assert client.get(found.job.job_id).worker_id == SILENT.worker_id
 
 
 def test_what_was_judged_rightly_is_buried_once(client: Client, ledger: Ledger) -> None:
@@ -344,9 +349,7 @@ def marked_process() -> Iterator[subprocess.Popen[bytes]]:
 
 def started_as(ledger: Ledger, job: AsyncJob, process: subprocess.Popen[bytes]) -> None:
     """Store *process* as the job's."""
-    running = forked(job, process.pid)
-    running.pid_start = start_ticks(process.pid)
-    ledger.starts.append(running)
+    ledger.starts.append(forked(job, process.pid, start_ticks(process.pid) or 0))
     commit(ledger)
 
 

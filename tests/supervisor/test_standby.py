@@ -111,7 +111,7 @@ def test_a_process_that_is_killed_before_it_begins_costs_no_attempt(
 ) -> None:
     """Perhaps it was killed before it was the job's; its handler has not begun."""
     token = home.root / "token"
-    home.environ[VARIABLE] = f"child.ready=kill:{token}"
+    home.environ[VARIABLE] = f"child.output=kill:{token}"
     worker = start(standbys=standbys)
     eventually(lambda: len(standing_by(worker.spawner_pid)) == standbys, 10, "as many stand by")
     token.touch()
@@ -123,7 +123,7 @@ def test_a_process_that_is_killed_before_it_begins_costs_no_attempt(
 
 def test_as_many_as_may_be_are_told_from_orphans(client: Client, begin: Begin, start: Start) -> None:
     """Their pids stand in a title; a forced cancel past a stopped worker waits for none of them."""
-    worker = start(standbys=64)
+    worker = start("--max-workers", "64", standbys=64)
     eventually(lambda: len(standing_by(worker.spawner_pid)) == 64, 20, "all stand by")
     job = begin("tree", {"then": "hold"}, progress=True)
     worker.freeze()
@@ -139,9 +139,9 @@ def test_forks_that_die_at_once_do_not_run_hot(client: Client, home: Home, start
     worker = start(standbys=64)
     client.enqueue("noop")
     eventually(
-        lambda: worker.said.count("no process") >= 4,
+        lambda: worker.said.count("which waited for a job, has ended") >= 4,
         20,
-        "a job is tried again, with longer and longer pauses",
+        "they are forked again, with longer and longer pauses",
     )
     counts = deque[int](maxlen=20)
 
@@ -165,14 +165,14 @@ def test_one_that_a_debugger_holds_keeps_no_job_from_its_end(client: Client, wor
         os.waitpid(pid, 0)
 
 
-def test_a_large_payload_waits_for_nobody(client: Client, begin: Begin, worker: Supervisor) -> None:
+def test_a_large_payload_waits_for_nobody(client: Client, start: Start) -> None:
     """Its process is stopped, and takes in nothing: other jobs begin and end meanwhile, and it gets all of it later."""
-    for pid in all_of(worker):
-        os.kill(pid, signal.SIGSTOP)
+    worker = start(standbys=1)
+    (pid,) = eventually(lambda: standing_by(worker.spawner_pid), 10, "one stands by")
+    os.kill(pid, signal.SIGSTOP)
     large = "x" * 8_000_000
     job = client.enqueue("echo", payload=large)
     stopped = eventually(lambda: client.get(job.job_id).pid, 10, "it has a process")
-    client.enqueue("noop")
     ends = [client.wait(client.enqueue("noop").job_id, timeout=20) for _ in range(3)]
     assert {ended.reason for ended in ends} == {Reason.COMPLETED}
     os.kill(stopped, signal.SIGCONT)

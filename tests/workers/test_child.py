@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import errno
+import marshal
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import orjson
 import pytest
 
 from agentsd.model import AsyncJobStatus, plan_state_after
 from agentsd.workers import kernel, process
 from agentsd.workers.board import Board
-from agentsd.workers.child import rehearse, run_job
+from agentsd.workers.child import rehearse, stand_by
 from agentsd.workers.link import LOST, Link
 from agentsd.workers.order import Order
 from agentsd.workers.process import OwnChildren
@@ -23,20 +23,21 @@ from agentsd.workers.slot import Slot
 from agentsd.workers.title import _load_extension  # pyright: ignore[reportPrivateUsage]
 
 
-def run_in_fork(log_dir: Path, spawner: int) -> int:
-    """The exit code of a job process whose supervisor is gone and whose spawner is *spawner*."""
+def run_in_fork(log_dir: Path, spawner: int, sent: int | None = None) -> int:
+    """The exit code of a job process whose spawner is *spawner*, and whose supervisor is gone after *sent* bytes of its order."""
     order = Order(
         job_id="J", plan_id="J", phase="noop", attempt=1, handler="agentsd_test_phases.plain:gate", title="agents job J", timeout=9.0,
         grace=9.0, state_root="", log_dir=str(log_dir), log_limit=1, limits={},
     )  # fmt: skip
     entered = str(log_dir.parent / "entered")  # a handler that ran would make it
-    body = orjson.dumps({"payload": {"entered": entered, "gate": entered}, "plan": None, "options": {}})
+    body = marshal.dumps({"payload": {"entered": entered, "gate": entered}, "plan": None, "options": {}})
     ours, theirs = socket.socketpair()
-    ours.close()
+    ours.send(order.to_bytes(body)[:sent])
     board = Board()
     child = os.fork()
     if child == 0:
-        run_job(order, body, theirs.fileno(), board, Slot(board.take_slot(), None), spawner)
+        stand_by(theirs.fileno(), board, Slot(board.take_slot(), None), spawner)
+    ours.close()
     theirs.close()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -48,10 +49,10 @@ def test_a_job_whose_spawner_is_gone_does_not_run(tmp_path: Path) -> None:
 
 
 def test_a_job_whose_supervisor_is_gone_does_not_run(tmp_path: Path) -> None:
-    """It waits for go, and gets an end of file."""
-    assert 1 == run_in_fork(tmp_path / "log", spawner=os.getpid())
-    assert "" == (tmp_path / "log" / "job.log").read_text()
-    assert not (tmp_path / "entered").exists()
+    """It waits for its order, and gets an end of file; a part of one is none."""
+    for sent in (0, 5, 100):
+        assert 0 == run_in_fork(tmp_path / "log", os.getpid(), sent)
+    assert not (tmp_path / "log").exists()
 
 
 def test_a_job_that_cannot_open_its_log_says_why(tmp_path: Path) -> None:

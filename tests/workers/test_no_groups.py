@@ -10,7 +10,7 @@ import pytest
 from agentsd.errors import ContainmentError
 from agentsd.supervisor import containment
 from agentsd.supervisor.notices import Notice
-from agentsd.workers import cgroup, slot
+from agentsd.workers import cgroup, delegation, slot
 from agentsd.workers.cgroup import NoGroupError
 
 
@@ -44,13 +44,13 @@ def test_a_folder_that_is_no_group_is_none(monkeypatch: pytest.MonkeyPatch, tmp_
     """A kernel without cgroup.kill, and a place where nothing can be made."""
     monkeypatch.setattr(cgroup, "usable_group", lambda: tmp_path)
     with pytest.raises(NoGroupError, match=r"no cgroup\.kill"):
-        cgroup.make_worker_group("W")
+        delegation.make_worker_group("W")
     assert not any(tmp_path.iterdir())
 
     (tmp_path / "file").touch()
     monkeypatch.setattr(cgroup, "usable_group", lambda: tmp_path / "file")
     with pytest.raises(NoGroupError, match="no group can be made"):
-        cgroup.make_worker_group("W")
+        delegation.make_worker_group("W")
 
 
 def test_without_groups_a_worker_does_without_unless_it_was_told_not_to(

@@ -6,13 +6,10 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from agentsd.workers import becoming
 from agentsd.workers.board import SLOTS, Board
-from agentsd.workers.link import Link
 from agentsd.workers.order import Order
 
 ORDER = Order(
@@ -21,59 +18,31 @@ ORDER = Order(
 )  # fmt: skip
 
 
-class Exited(BaseException):
-    """Instead of the end of this process."""
+@pytest.mark.parametrize("cuts", [100, 4096, 70_000])
+def test_an_order_comes_whole_with_its_body(cuts: int) -> None:
+    """However it was cut on the way."""
+    body = b"x" * 200_000
+    whole = ORDER.to_bytes(body)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        writer = os.fork()
+        if writer == 0:
+            left = memoryview(whole)
+            while left:
+                left = left[os.write(ours.fileno(), left[:cuts]) :]
+            os._exit(0)
+        found = Order.read(theirs.fileno())
+        os.waitpid(writer, 0)
+
+    assert found == (ORDER, body)
 
 
-@pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Link, Link]]:
-    """The end that gives orders and the one that takes them, in a process that says how it would exit."""
-
-    def leave(code: int) -> None:
-        raise Exited(code)
-
-    monkeypatch.setattr(os, "_exit", leave)
-    ours, theirs = (Link(end) for end in socket.socketpair())
-    yield ours, theirs
+def test_who_can_get_no_order_any_more_is_told() -> None:
+    """Its supervisor is gone."""
+    ours, theirs = socket.socketpair()
     ours.close()
-    theirs.close()
-
-
-def test_an_order_comes_with_its_body_and_its_channel(desk: tuple[Link, Link]) -> None:
-    """Whole, however it was cut on the way."""
-    giver, taker = desk
-    body = b"x" * 70_000
-    reading, writing = os.pipe()
-    giver.post(ORDER.to_message(), body, writing)
-    giver.flush()
-    order, found, channel = becoming.wait_for_order(taker)
-    os.write(channel, b"here")
-
-    assert (order, found, os.read(reading, 9)) == (ORDER, body, b"here")
-    os.close(channel)
-    os.close(reading)
-
-
-def test_who_can_get_no_order_any_more_ends(desk: tuple[Link, Link]) -> None:
-    """Its spawner is gone."""
-    giver, taker = desk
-    giver.close()
-
-    with pytest.raises(Exited) as ended:
-        becoming.wait_for_order(taker)
-    assert ended.value.args == (0,)
-
-
-def test_an_order_whose_channel_is_lost_is_given_up(desk: tuple[Link, Link]) -> None:
-    """There was no descriptor left: the spawner sees the end, and tells."""
-    giver, taker = desk
-    taker._fds.append(-1)  # pyright: ignore[reportPrivateUsage] - what a full table of descriptors leaves there
-    giver.post(ORDER.to_message())
-    giver.flush()
-
-    with pytest.raises(Exited) as ended:
-        becoming.wait_for_order(taker)
-    assert ended.value.args == (1,)
+    with theirs:
+        assert Order.read(theirs.fileno()) is None
 
 
 SIGNALS = """

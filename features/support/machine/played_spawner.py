@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from agentsd.supervisor.spawner import SpawnerProcess
-from agentsd.workers.child import GO
 from agentsd.workers.frames import Kind, encode
 from agentsd.workers.link import Link
 from agentsd.workers.order import Order
@@ -31,11 +30,11 @@ ENDINGS: dict[str, tuple[Kind | None, dict[str, Any], dict[str, Any]]] = {
 
 @dataclass(slots=True)
 class PlayedJob:
-    """A job process and what it has left."""
+    """A job process and what it has left; without a ``job_id`` it stands by."""
 
-    job_id: str
     pid: int
     channel: socket.socket
+    job_id: str = ""
     begun: bool = False
     cause: str = ""
     exit: dict[str, Any] | None = None
@@ -70,6 +69,9 @@ class PlayedSpawner(SpawnerProcess):
         self._pings, self._unanswered_since, self._nudged, self._hung = 0, None, False, False
         self._worker_id, self._bodies, self._on_begin = worker_id, bodies, on_begin
         self._end = Link(theirs)
+        self.wanted = 0
+        self._wanted = 0
+        self._waiting: list[PlayedJob] = []
         self.jobs: dict[str, PlayedJob] = {}
         self.fails_to_fork = False
 
@@ -82,6 +84,7 @@ class PlayedSpawner(SpawnerProcess):
             return
         for message, _ in self._end.receive():
             self._obey(message)
+        self._fork()
         for job in list(self.jobs.values()):
             self._look_at(job)
         if self._end.closed:
@@ -91,8 +94,10 @@ class PlayedSpawner(SpawnerProcess):
 
     def _obey(self, message: dict[str, Any]) -> None:
         match message["op"]:
-            case "fork":
-                self._fork(Order.from_message(message), socket.socket(fileno=self._end.take_fd()))
+            case "want":
+                self._wanted = message["number"]
+            case "lead":
+                self._lead(Order.from_message(message), message["pid"])
             case "end":
                 job = self.jobs.get(message["job_id"])
                 if job is not None and job.exit is None:
@@ -103,30 +108,37 @@ class PlayedSpawner(SpawnerProcess):
             case _:
                 pass
 
-    def _fork(self, order: Order, channel: socket.socket) -> None:
-        if self.fails_to_fork:
-            channel.close()
-            self._end.post({"op": "fork_failed", "job_id": order.job_id, "error": "EAGAIN"})
-            return
-        channel.setblocking(False)
-        pid = self._bodies.start(self._worker_id)
-        self.jobs[order.job_id] = PlayedJob(order.job_id, pid, channel)
-        self._end.post({"op": "forked", "job_id": order.job_id, "pid": pid, "start": start_ticks(pid)})
+    def _fork(self) -> None:
+        """Have as many stand by as are wanted."""
+        while len(self._waiting) < self._wanted:
+            if self.fails_to_fork:
+                self._end.post({"op": "fork_failed", "error": "EAGAIN", "again_in": 0.0})
+                return
+            ours, theirs = socket.socketpair()
+            theirs.setblocking(False)
+            pid = self._bodies.start(self._worker_id)
+            self._waiting.append(PlayedJob(pid, theirs))
+            self._end.post({"op": "ready", "pid": pid, "start": start_ticks(pid)}, b"", ours.detach())
+
+    def _lead(self, order: Order, pid: int) -> None:
+        for job in [job for job in self._waiting if job.pid == pid]:
+            self._waiting.remove(job)
+            job.job_id = order.job_id
+            self.jobs[order.job_id] = job
 
     def _look_at(self, job: PlayedJob) -> None:
-        """Notice a death; let the handler begin when it may."""
+        """Notice a death; let the handler begin when it has its order."""
         if job.exit is None and not self._bodies.is_alive(job.pid):
             job.exit = {"exit_code": None, "signal": "SIGKILL"}
         if job.exit is not None:
             self._sweep(job)
         elif not job.begun:
             with contextlib.suppress(BlockingIOError, ConnectionResetError):
-                said = job.channel.recv(1)
-                if said == GO:
+                if job.channel.recv(1 << 16):
                     job.begun = True
                     self._on_begin(job)
-                elif not said:  # the supervisor is gone
-                    self._exit(job, {"exit_code": 1, "signal": None})
+                else:  # the supervisor is gone
+                    self._exit(job, {"exit_code": 0, "signal": None})
 
     def _sweep(self, job: PlayedJob) -> None:
         """End what it has left, and tell."""
@@ -134,6 +146,9 @@ class PlayedSpawner(SpawnerProcess):
             self._bodies.kill(pid)
         job.channel.close()
         del self.jobs[job.job_id]
+        if not job.begun and not job.cause:
+            self._end.post({"op": "not_begun", "job_id": job.job_id, "error": "it was killed"})
+            return
         self._end.post(
             {"op": "ended", "job_id": job.job_id, "cause": job.cause, "stages": [], **(job.exit or {})}
         )
@@ -162,10 +177,11 @@ class PlayedSpawner(SpawnerProcess):
         self._die()
 
     def _die(self) -> None:
-        for job in self.jobs.values():
+        for job in (*self.jobs.values(), *self._waiting):
             self._bodies.kill(job.pid)
             job.channel.close()
         self.jobs.clear()
+        self._waiting.clear()
         self._close_link()
 
     def _end_everything(self) -> None:

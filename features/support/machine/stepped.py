@@ -80,10 +80,11 @@ class SteppedWorker(AsyncWorker):
             directory.mkdir(mode=0o700, exist_ok=True)
         self.db = open_store(state, Actor("played@host", os.getpid(), self.worker_id))
         self.wakeup = WakeupSocket(runtime_dir(), self.worker_id)
-        self.ledger = Ledger(self.db, self.worker_id, beat_due=False)
+        book = OrderBook(self.db, settings)
+        self.ledger = Ledger(self.db, self.worker_id, book.prepare, beat_due=False)
         self.ledger.beaten_at = self._last_tick = clocks.monotonic()
         self.fleet = Fleet(
-            OrderBook(self.db, settings), self.ledger, self.timers, self.selector, self.listener, settings,
+            book, self.ledger, self.timers, self.selector, self.listener, settings,
             spawner=self.guard.spawner,
         )  # fmt: skip
         self.guard.fleet = self.fleet
@@ -139,7 +140,8 @@ class SteppedWorker(AsyncWorker):
             self._obey_store()
 
     def _write(self) -> None:
-        room = 0 if self.shutdown.begun or self.duties.broken else self.room()
+        self.fleet.match()
+        room = min(self.room(), len(self.fleet.ready)) if self._is_accepting else 0
         self._written = super()._commit(room)
 
     def _act(self) -> None:
@@ -147,7 +149,9 @@ class SteppedWorker(AsyncWorker):
             self.duties.store_works()
             self._act_on(self._written)
         self._written = None
-        self.guard.flush()
+        self.guard.want(self._processes_wanted())
+        if self.guard.flush():
+            self.fleet.give_orders()
 
     # -- ends -----------------------------------------------------------------------------------------
 
@@ -169,5 +173,6 @@ class SteppedWorker(AsyncWorker):
         self.gone = True
         for running in list(self.fleet.running.values()):
             running.close_channel()
+        self.fleet.use(None)
         self.selector.close()
         self._bodies.kill(self.body)
