@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
-from agentsd.errors import ExitCode
 from agentsd.clock import utc_now
+from agentsd.errors import ExitCode
 from agentsd.model import JSON
 
 FORMATS = ("table", "json", "jsonl")

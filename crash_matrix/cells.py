@@ -84,7 +84,7 @@ _WHOLE = (
     "run", "fork ahead", "cancel", "heartbeat", "succeed a dead worker", "execute in the foreground", "apply in the foreground",
 )  # fmt: skip
 """Operations at whose points supervisor and spawner are both there."""
-_NO_PROCESS = ("claim.committed", "fork.order", "fork.before", "sweep.begin", "sweep.between", "sweep.end", "sweep.told",
+_NO_PROCESS = ("fork.before", "sweep.begin", "sweep.between", "sweep.end", "sweep.told",
                "finish.heard", "finish.begin", "finish.commit", "finish.committed", "reap.judged", "reap.swept", "reap.commit",
                "reap.committed", "stop.begin", "stop.unregistered")  # fmt: skip
 _LONG = ("claim.committed", "start.stored", "start.gone", "finish.heard")

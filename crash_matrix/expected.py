@@ -32,16 +32,15 @@ def _supervisor_dies(cell: Cell) -> set[str]:
 
 
 def _spawner_dies(cell: Cell) -> set[str]:
-    if cell.point.progress is Progress.CLAIMED:
-        return DONE  # the claim is held, the next spawner forks
+    if cell.point.progress in (Progress.QUEUED, Progress.CLAIMED):
+        return DONE  # the claim, if there is one, is held, and the next spawner forks
     # A result that has come is kept.
     return DONE | LOST if cell.point.name.startswith("sweep.") else LOST
 
 
 def _job_dies(cell: Cell) -> set[str]:
-    if cell.point.progress is Progress.CLAIMED:
-        # Forked again, unless its supervisor had let it go already: then nobody can know how far it came.
-        return DONE | {"signalled" if cell.fault == "kill" else "exited"}
+    if cell.point.progress in (Progress.QUEUED, Progress.CLAIMED):
+        return DONE  # its handler had not begun: it gets another process
     if cell.fault == "kill":
         return {"signalled"}
     return {"exited"} if cell.point.name == "result.sent" else {"handler_error"}

@@ -19,7 +19,7 @@ class Progress(StrEnum):
     """How far the job has come when a point is reached."""
 
     QUEUED = "not claimed yet"
-    AHEAD = "another job's, and this process is nobody's yet"
+    AHEAD = "it has another process, and this one waits for the next job"
     CLAIMED = "claimed, handler not begun"
     GOING = "the handler may have begun"
     ENDED = "its end is written"
@@ -76,14 +76,18 @@ POINTS: tuple[PointInfo, ...] = (
     *_points(
         "migrate", C, QUEUED, "migrate.begin migrate.commit migrate.committed", store="migrate.begin migrate.commit"
     ),
-    *_points("run", S, QUEUED, "claim.begin claim.commit", store="claim.begin claim.commit"),
-    *_points("run", S, CLAIMED, "claim.committed fork.order"),
-    *_points("run", P, CLAIMED, "fork.before fork.forked fork.told", fds="fork.before fork.forked"),
-    *_points("run", J, CLAIMED, "child.begin child.session child.output child.ready", files="child.output"),
-    *_points("fork ahead", P, AHEAD, "fork.before fork.forked", fds="fork.before fork.forked"),
-    *_points("fork ahead", J, AHEAD, "child.begin child.session"),
-    *_points("run", S, CLAIMED, "start.heard start.store start.stored start.go", store="start.store"),
+    *_points("run", P, QUEUED, "fork.before fork.forked fork.told", fds="fork.before fork.forked"),
+    *_points("run", J, QUEUED, "child.begin child.session child.ready"),
+    *_points("run", S, QUEUED, "start.heard"),
+    *_points("fork ahead", P, AHEAD, "fork.before fork.forked fork.told", fds="fork.before fork.forked"),
+    *_points("fork ahead", J, AHEAD, "child.begin child.session child.ready"),
+    *_points("fork ahead", S, AHEAD, "start.heard"),
+    *_points(
+        "run", S, QUEUED, "claim.begin start.store claim.commit", store="claim.begin start.store claim.commit"
+    ),
+    *_points("run", S, CLAIMED, "claim.committed start.stored start.go"),
     *_points("run", S, GOING, "start.gone"),
+    *_points("run", J, CLAIMED, "child.output", files="child.output"),
     *_points("run", J, GOING, "run.begin run.end result.sent"),
     *_points("run", S, GOING, "result.heard"),
     *_points("run", P, GOING, "sweep.begin sweep.between sweep.end sweep.told"),
@@ -118,7 +122,7 @@ POINTS: tuple[PointInfo, ...] = (
         "apply", J, GOING, "apply.prepared apply.begun apply.between apply.written apply.finished",
         files="apply.prepared apply.begun apply.between apply.written apply.finished",
     ),
-    *_points("execute in the foreground", S, CLAIMED, "fork.order start.stored"),
+    *_points("execute in the foreground", S, CLAIMED, "start.heard start.store start.stored", store="start.store"),
     *_points("execute in the foreground", P, CLAIMED, "fork.before", fds="fork.before"),
     *_points("execute in the foreground", S, GOING, "start.gone finish.heard finish.commit", store="finish.commit"),
     *_points("execute in the foreground", P, GOING, "sweep.begin"),

@@ -24,7 +24,7 @@ def nothing_outlives(stage: Stage) -> None:
     """``kill -9`` of one process: nothing of its jobs is left after two seconds, with no restart."""
     at = stage.cell.point
     # A job whose process was never the struck one's goes on.
-    if at.actor is Actor.JOB and at.progress in (Progress.AHEAD, Progress.CLAIMED):
+    if at.actor is Actor.JOB and at.progress in (Progress.QUEUED, Progress.AHEAD, Progress.CLAIMED):
         return
     roles = ("target",) if at.actor is Actor.JOB else ("target", "near")
     known = stage.processes()

@@ -28,8 +28,10 @@ SETTINGS = {
     "poll_interval": "0.25 s", "job_ttl": "30 s", "cancel_grace": "0.4 s", "shutdown_grace": "0.4 s",
     "job_timeout": "120 s",
 }  # fmt: skip
-FORKED_FOR_IT = ("fork.before", "fork.forked", "child.begin", "child.session")
-"""Where a run meets them nobody stands by: with that, a process is forked ahead, which is an operation of its own."""
+FORKED_FOR_IT = (
+    "fork.before", "fork.forked", "fork.told", "child.begin", "child.session", "child.ready", "start.heard",
+)  # fmt: skip
+"""Where a run meets them nobody stands by, and one is forked because there is a job; else it is forked ahead, an operation of its own."""
 SHORT_TTL = {"stop long": "2 s", "heartbeat": "6 s"}
 
 

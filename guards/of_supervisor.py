@@ -6,12 +6,25 @@ from guards.guard import DECISIONS, LIFECYCLE, MACHINE, MATRIX, PARTS, RACES, Gu
 
 SUPERVISOR = (
     Guard(
-        "handshake", "a handler begins before its process is known",
+        "handshake", "a handler begins and its process is not known",
+        "supervisor/ledger.py",
+        "                self._store_process(tx, running)\n",
+        "",
+        (f"{PARTS}::test_a_process_is_stored_with_the_claim", MACHINE),
+    ),
+    Guard(
+        "handshake of a job that had to wait", "its handler begins before its process is known",
         "supervisor/fleet.py",
         "                self.ledger.starts.append(running)\n",
-        "                self.ledger.starts.append(running)\n                self.go(running)\n",
-        ("tests/machine/test_steps.py::test_no_handler_begins_before_its_process_is_stored",
-         f"{MATRIX}start.store = kill"),
+        "                self.ledger.starts.append(running)\n                self.lead(running)\n",
+        (f"{PARTS}::test_a_job_that_waited_begins_when_its_process_is_stored",),
+    ),
+    Guard(
+        "orders after the spawner knows", "a job that ends at once is taken for a process that stood by",
+        "supervisor/worker.py",
+        "        if self.guard.flush():\n            self.fleet.give_orders()\n",
+        "        self.fleet.give_orders()\n        self.guard.flush()\n",
+        (f"{RACES}::test_a_job_begins_when_its_spawner_has_been_told",),
     ),
     Guard(
         "cancels in the group commit", "a cancel is noted and never obeyed",

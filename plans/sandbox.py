@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agentsd.errors import SandboxError
 from agentsd.clock import utc_now
+from agentsd.errors import SandboxError
 from agentsd.plans.durable import write_durably
 from agentsd.plans.repository import Repository
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agentsd.errors import JobCancelled, StepFailedError
 from agentsd.clock import utc_now
+from agentsd.errors import JobCancelled, StepFailedError
 from agentsd.model import JSON
 from agentsd.plans.actions import StepContext, perform
 from agentsd.plans.conditions import Condition

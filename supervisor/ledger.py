@@ -167,7 +167,7 @@ class Ledger:
         """What was written is durable, and nothing is done about it yet."""
         for point, jobs in (
             ("claim.committed", written.claimed),
-            ("start.stored", written.started),
+            ("start.stored", written.started or [running for running in written.claimed if running.process]),
             ("finish.committed", written.finished),
         ):
             if jobs:

@@ -16,8 +16,8 @@ from pathlib import Path
 from agentsd.model import AsyncJob, Worker
 from agentsd.workers.cgroup import NoGroupError, group_of, kill_all, remove
 from agentsd.workers.delegation import find_worker_groups
-from agentsd.workers.process import kill_identified, marked, start_ticks, state
 from agentsd.workers.identity import Identity, boot_id, pid_namespace
+from agentsd.workers.process import kill_identified, marked, start_ticks, state
 
 ROUND_PAUSE = 0.01
 """Seconds between rounds of a sweep by marker; each reads the environment of every process of this user."""

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from signal import SIGHUP, SIGUSR1, SIGUSR2
 
 import agentsd
-from agentsd.faults import reach
 from agentsd.clock import utc_now
+from agentsd.faults import reach
 from agentsd.model import Worker
 from agentsd.store import workers
 from agentsd.store.database import open_store

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
 from collections import namedtuple
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from agentsd.errors import JobCancelled

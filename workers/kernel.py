@@ -10,10 +10,10 @@ import ctypes
 import os
 import signal
 import sys
-from contextlib import suppress
 from _signal import pthread_sigmask, setitimer, sigpending  # pyright: ignore[reportMissingModuleSource]
-from _socket import socketpair  # pyright: ignore[reportMissingModuleSource]
 from _signal import signal as set_handler  # pyright: ignore[reportMissingModuleSource]
+from _socket import socketpair  # pyright: ignore[reportMissingModuleSource]
+from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36

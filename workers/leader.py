@@ -11,8 +11,8 @@ import os
 import signal
 import time
 
-from agentsd.faults import reach
 from agentsd.clock import utc_now
+from agentsd.faults import reach
 from agentsd.workers.board import Board
 from agentsd.workers.child import SHIELD_LIMIT
 from agentsd.workers.order import Order

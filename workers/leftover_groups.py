@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agentsd.workers.cgroup import processes_in, remove
 from agentsd.workers.delegation import PREFIX, cgroup_mounts
-from agentsd.workers.process import marked
 from agentsd.workers.identity import Identity
+from agentsd.workers.process import marked
 
 SIGNATURE = "user.agentsd.worker"
 """The extended attribute with the identity of a group's worker; groups can carry one since Linux 5.7."""

@@ -61,15 +61,13 @@ class Order(_Fields):
     @classmethod
     def read(cls, fd: int) -> tuple[Order, bytes] | None:
         """Wait for an order and its body. None: there will be none."""
-        data = b""
-        while True:
-            more = os.read(fd, _CHUNK)
-            if not more:
-                return None
+        data = bytearray()
+        while more := os.read(fd, _CHUNK):
             data += more
             if len(data) >= LENGTHS.size:
                 head, body = LENGTHS.unpack_from(data)
                 begin = LENGTHS.size + head
                 if len(data) >= begin + body:
                     order = cls._make(marshal.loads(data[LENGTHS.size : begin]))  # noqa: S302 - of our own supervisor
-                    return order, data[begin:]
+                    return order, bytes(memoryview(data)[begin:])
+        return None

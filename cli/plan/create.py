@@ -11,8 +11,8 @@ from agentsd.cli.framework import current_output, define
 from agentsd.cli.output import json_text
 from agentsd.cli.session import session
 from agentsd.cli.words import count
-from agentsd.errors import ExitCode
 from agentsd.clock import utc_now
+from agentsd.errors import ExitCode
 from agentsd.model import PlanRow, PlanState
 
 if TYPE_CHECKING:

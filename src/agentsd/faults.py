@@ -22,7 +22,7 @@ _STEPS = {
     "migrate": "begin commit committed",
     "enqueue": "insert inserted commit committed",
     "claim": "begin commit committed",
-    "fork": "order before forked told",
+    "fork": "before forked told",
     "child": "begin session output ready",
     "start": "heard store stored go gone",
     "run": "begin end",

@@ -14,8 +14,8 @@ from agentsd.cli.output import Output, pairs, shorten, table
 from agentsd.cli.progress import ProgressLine, describe_steps, pace_words, step_lines, steps_of
 from agentsd.cli.shapes import parsed
 from agentsd.cli.words import ago, count, took
-from agentsd.errors import ExitCode
 from agentsd.clock import utc_now
+from agentsd.errors import ExitCode
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus
 
 ROWS = [("01ABC", "a very long name indeed", "running"), ("01DEF", "short", "failed")]

@@ -54,13 +54,6 @@ GUARDS = {
         "run: start.gone = kill both (daemon)",
         "processes of it live",
     ),
-    "the handshake": (
-        "workers/child.py",
-        "    if os.read(channel_fd, 1) != GO:",
-        "    if False:",
-        "run: start.heard = kill both",
-        "the handler of job",
-    ),
 }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agentsd.errors import ExitCode
 from agentsd.clock import utc_now
+from agentsd.errors import ExitCode
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason, Worker
 from agentsd.store.claims import CancelRequest
 from agentsd.supervisor.outcome import exit_code_for
@@ -19,8 +19,8 @@ from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.verdict import verdict
 from agentsd.workers.frames import Kind
-from agentsd.workers.output import cut_logs
 from agentsd.workers.identity import Identity
+from agentsd.workers.output import cut_logs
 
 JOB = AsyncJob(
     job_id="J", plan_id="J", phase="noop", status=AsyncJobStatus.RUNNING, payload_json="{}", schema_version=1,

@@ -13,8 +13,8 @@ from support.patience import eventually
 from support.rows import worker_row
 
 from agentsd.supervisor import remnants
-from agentsd.workers.process import MARKER
 from agentsd.workers.identity import Identity
+from agentsd.workers.process import MARKER
 
 HOPPER = """
 import os, time

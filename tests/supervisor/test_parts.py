@@ -20,8 +20,8 @@ from support.queue import add_plan
 from support.rows import WORKER_ID, worker_row
 
 from agentsd import Client
-from agentsd.errors import ConflictError
 from agentsd.clock import utc_now
+from agentsd.errors import ConflictError
 from agentsd.model import AsyncJob, AsyncJobStatus, Phase, Reason, Worker
 from agentsd.store import claims, jobs, workers
 from agentsd.store.claims import CancelRequest
@@ -40,10 +40,10 @@ from agentsd.supervisor.wakeup import WakeupSocket, poke
 from agentsd.workers import leader as leader_module
 from agentsd.workers.board import Board
 from agentsd.workers.frames import Kind, encode
+from agentsd.workers.identity import Identity
 from agentsd.workers.leader import Leader
 from agentsd.workers.order import Order
 from agentsd.workers.process import MARKER, kill_identified, start_ticks, state
-from agentsd.workers.identity import Identity
 from agentsd.workers.slot import Slot
 
 ORDER = Order(
@@ -352,6 +352,37 @@ def taken(fleet: Fleet, client: Client) -> AsyncJob:
 def ends(fleet: Fleet) -> list[tuple[str, str]]:
     """The ends that are to be written."""
     return [(ending.status, ending.reason) for _, ending in fleet.ledger.endings]
+
+
+def test_a_process_is_stored_with_the_claim(fleet: Fleet, client: Client) -> None:
+    """Before anybody is told of the job: whoever comes after a crash finds both, or neither."""
+    theirs = stand_by(fleet, 77)
+    jobs.enqueue(client.db, NewJob(phase="noop"))
+    written = fleet.ledger.commit(room=1, running=0, state="running")
+    assert written is not None
+    stored = client.get(written.claimed[0].job.job_id)
+    spawner: Any = fleet.spawner
+
+    assert (77, 77, "W") == (stored.pid, stored.pid_start, stored.worker_id)
+    assert stored.started_at == stored.claimed_at
+    assert [] == spawner.said
+    theirs.close()
+
+
+def test_a_job_that_waited_begins_when_its_process_is_stored(fleet: Fleet, client: Client) -> None:
+    """One that was claimed before it had one."""
+    job = taken(fleet, client)
+    theirs = stand_by(fleet, 78)
+    fleet.match()
+    spawner: Any = fleet.spawner
+    assert [] == spawner.said
+    written = fleet.ledger.commit(room=0, running=1, state="running")
+    assert written is not None
+    assert 78 == client.get(job.job_id).pid
+    fleet.lead(written.started[0])
+
+    assert [("lead", job.job_id, 78)] == spawner.said
+    theirs.close()
 
 
 @pytest.mark.parametrize("how", ["no process", "not begun"])

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from support.home import Home
@@ -26,14 +28,17 @@ from agentsd.store.jobs import NewJob
 from agentsd.supervisor import takeover
 from agentsd.supervisor.duties import Duties
 from agentsd.supervisor.fleet import Fleet
+from agentsd.supervisor.guard import SpawnerGuard
 from agentsd.supervisor.ledger import Ledger, Written
 from agentsd.supervisor.notices import silent
 from agentsd.supervisor.orders import OrderBook
 from agentsd.supervisor.reaper import Dead, bury
 from agentsd.supervisor.running import ReadyProcess, RunningJob
+from agentsd.supervisor.shutdown import Shutdown
+from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.supervisor.worker import AsyncWorker
-from agentsd.workers.process import MARKER, start_ticks
 from agentsd.workers.identity import Identity
+from agentsd.workers.process import MARKER, start_ticks
 
 SILENT = worker_row(Identity.current(), worker_id=f"01JSILENT{os.getpid()}")
 
@@ -182,6 +187,35 @@ def test_who_was_declared_lost_gives_up(idle: AsyncWorker) -> None:
 
     assert "declared this one lost" in idle.duties.broken
     assert idle.exit_code == 1
+
+
+def test_a_job_begins_when_its_spawner_has_been_told(
+    idle: AsyncWorker, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link is full: one that ended at once would be taken for a process that stood by, and its end for nobody's."""
+    was_told, told = list[int](), [False]
+    idle.shutdown = Shutdown(idle.fleet, idle.timers, silent)
+    idle.guard = cast(
+        "SpawnerGuard", SimpleNamespace(given_up=False, want=was_told.append, flush=lambda: told[0])
+    )
+    idle.fleet.use(cast("SpawnerProcess", SimpleNamespace(lead=lambda *_: None)))
+    monkeypatch.setattr(idle, "_show_title", lambda: None)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    idle.fleet.hear({"op": "ready", "pid": 1, "start": 1, "channel": ours})
+    job = jobs.enqueue(client.db, NewJob(phase="noop"))
+    idle._tick()  # pyright: ignore[reportPrivateUsage] - one turn of its loop
+    assert (client.get(job.job_id).status, client.get(job.job_id).pid) == (AsyncJobStatus.RUNNING, 1)
+    with pytest.raises(BlockingIOError):
+        theirs.recv(1)
+    told[0] = True
+    idle.look()
+    idle._tick()  # pyright: ignore[reportPrivateUsage]
+
+    assert theirs.recv(1)
+    assert set(was_told) == {idle.standbys}
+    theirs.close()
+    idle.fleet.forget(idle.fleet.running[job.job_id])
 
 
 def test_who_could_not_write_for_a_ttl_while_others_could_gives_up(

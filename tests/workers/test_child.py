@@ -50,7 +50,7 @@ def test_a_job_whose_spawner_is_gone_does_not_run(tmp_path: Path) -> None:
 
 def test_a_job_whose_supervisor_is_gone_does_not_run(tmp_path: Path) -> None:
     """It waits for its order, and gets an end of file; a part of one is none."""
-    for sent in (0, 5, 100):
+    for sent in (0, 5, 100, -1):
         assert 0 == run_in_fork(tmp_path / "log", os.getpid(), sent)
     assert not (tmp_path / "log").exists()
 

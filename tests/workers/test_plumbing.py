@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from agentsd.workers import process
 from agentsd.workers.board import SLOTS, Board
 from agentsd.workers.frames import BrokenFrameError, FrameReader, FrameWriter, Kind, encode
+from agentsd.workers.identity import Identity
 from agentsd.workers.link import Link
 from agentsd.workers.phases import BUILT_IN, registered
-from agentsd.workers.identity import Identity
 
 
 @given(st.lists(st.binary(max_size=300)), st.integers(min_value=1, max_value=50))

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from agentsd.errors import JobCancelled
 from agentsd.clock import utc_now
+from agentsd.errors import JobCancelled
 from agentsd.model import JSON, AsyncJob, AsyncJobStatus, Reason
 from agentsd.store.claims import CancelRequest
 from agentsd.supervisor.running import RunningJob
