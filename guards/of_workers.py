@@ -20,7 +20,7 @@ from guards.guard import (
 WORKERS = (
     Guard(
         "clock of start times", "a healthy worker in another time namespace is taken for dead",
-        "workers/process.py",
+        "workers/identity.py",
         'for name in ("pid", "time")',
         'for name in ("pid",)',
         (f"{LIVENESS}::test_a_worker_in_a_container_is_judged_by_its_beat",),
@@ -148,7 +148,7 @@ WORKERS = (
     ),
     Guard(
         "start time in an identity", "whoever got the pid next is taken for it",
-        "workers/process.py",
+        "workers/identity.py",
         'return start_ticks(self.pid) == self.start and state(self.pid) != "Z"',
         'return start_ticks(self.pid) is not None and state(self.pid) != "Z"',
         (f"{PLUMBING}::test_a_process_is_told_from_its_successor",
@@ -156,7 +156,7 @@ WORKERS = (
     ),
     Guard(
         "pid namespace in an identity", "a supervisor in another container is called dead",
-        "workers/process.py",
+        "workers/identity.py",
         "return self.boot_id == boot_id() and self.pid_namespace == pid_namespace()",
         "return self.boot_id == boot_id()",
         (f"{KERNEL}::test_who_lives_in_another_pid_namespace_is_not_provably_dead",),

@@ -70,7 +70,7 @@ def become_this_job(order: Order) -> None:
 def _open_output(log_dir: str) -> None:
     """Stdin from nowhere; stdout and stderr appended to the job's log, so that it can be cut meanwhile."""
     try:  # noqa: SIM105 - a function that is entered costs pages here
-        os.mkdir(log_dir, 0o700)  # noqa: PTH102 - half the time of pathlib's
+        os.mkdir(log_dir, 0o700)
     except FileExistsError:
         pass
     log = os.open(f"{log_dir}/job.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

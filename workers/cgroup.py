@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterator
 
 _LINKS_WITHOUT_GROUPS = 2
+_ROOM = 1024  # bytes; the events of a group are fewer
 _MOUNTS = "/proc/self/mountinfo"
 
 
@@ -31,15 +32,15 @@ class Group:
         self.path = path
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
-        self._events = os.open(f"{path}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-        with contextlib.ExitStack() as undo:
-            undo.callback(os.close, self._events)
-            self._kill = os.open(f"{path}/cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
-            undo.callback(os.close, self._kill)
-            self._procs = os.open(f"{path}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-            undo.pop_all()
-        self._memory = f"{path}/memory.events"
-        self.counts_memory = os.path.exists(self._memory)
+        with contextlib.ExitStack() as files:
+            self._events = _held(files, f"{path}/cgroup.events", os.O_RDONLY)
+            self._kill = _held(files, f"{path}/cgroup.kill", os.O_WRONLY)
+            self._procs = _held(files, f"{path}/cgroup.procs", os.O_WRONLY)
+            self._memory = -1
+            with contextlib.suppress(FileNotFoundError):
+                self._memory = _held(files, f"{path}/memory.events", os.O_RDONLY)
+            self._files = files.pop_all()
+        self.counts_memory = self._memory >= 0
         if self.counts_memory:
             write(f"{path}/memory.oom.group", b"1")  # half a job is no use
         self._killed = False
@@ -54,7 +55,7 @@ class Group:
     def is_populated(self) -> bool:
         """Whether any process lives in it or below (zombies do not count)."""
         try:
-            return b"populated 1" in os.pread(self._events, 256, 0)
+            return b"populated 1" in os.pread(self._events, _ROOM, 0)
         except OSError:  # somebody has removed it, which only an empty one lets happen
             return False
 
@@ -84,24 +85,38 @@ class Group:
 
     def oom_kills(self) -> int:
         """How many processes the kernel has killed here for want of memory; 0 where it does not count."""
-        return (counted(self._memory) or 0) if self.counts_memory else 0
+        if not self.counts_memory:
+            return 0
+        try:
+            return _oom_kills(os.pread(self._memory, _ROOM, 0)) or 0
+        except OSError:  # somebody has removed it
+            return 0
 
     def remove(self) -> None:
         """Close and remove it, with the groups that a job has made below. One that is in use stays."""
-        os.close(self._events)
-        os.close(self._kill)
-        os.close(self._procs)
+        self._files.close()
         remove(self.path)
+
+
+def _held(files: contextlib.ExitStack, path: str, flags: int) -> int:
+    """A descriptor that is closed with *files*. Raises OSError."""
+    fd = os.open(path, flags | os.O_CLOEXEC)
+    files.callback(os.close, fd)
+    return fd
 
 
 def counted(file: str | os.PathLike[str]) -> int | None:
     """The ``oom_kill`` of a memory group's file or of ``/proc/vmstat``; None if it cannot be read now or has none."""
     try:
-        with open(file) as lines:
-            words = lines.read().split()
+        with open(file, "rb", buffering=0) as raw:
+            return _oom_kills(raw.read())
     except OSError:
         return None
-    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else None
+
+
+def _oom_kills(text: bytes) -> int | None:
+    words = text.split()
+    return int(words[words.index(b"oom_kill") + 1]) if b"oom_kill" in words else None
 
 
 def group_of(pid: int | None = None) -> str:
@@ -117,7 +132,7 @@ def group_of(pid: int | None = None) -> str:
     root, place = mount
     if inside.startswith("/..") or not f"{inside}/".startswith(f"{root.rstrip('/')}/"):
         raise NoGroupError(f"its group {inside} is outside of what is mounted at {place}")
-    return f"{place.rstrip('/')}/{inside.removeprefix(root.rstrip('/')).lstrip('/')}".rstrip("/")
+    return f"{place.rstrip('/')}/{inside.removeprefix(root.rstrip('/')).lstrip('/')}".rstrip("/") or "/"
 
 
 def mounts() -> Iterator[tuple[str, str]]:
@@ -178,7 +193,7 @@ def kill_all(worker_group: str | os.PathLike[str]) -> list[int]:
     """KILL everything in a worker's group; returns what was there."""
     found = processes_in(worker_group)
     if found:
-        write(os.path.join(worker_group, "cgroup.kill"), b"1")
+        write(f"{os.fspath(worker_group)}/cgroup.kill", b"1")
     return found
 
 

@@ -36,7 +36,7 @@ def kept_result(error: BaseException) -> JSON:
     result = getattr(error, "result", None)
     try:
         dumps(result)
-    except (TypeError, ImportError, OSError):  # the last two: orjson cannot be loaded any more
+    except TypeError:
         return None
     return result
 

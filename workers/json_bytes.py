@@ -2,7 +2,7 @@
 
 orjson, with what it imports, doubles the memory that each fork has to copy, and loading it in a job process takes 8 ms. So
 plain values go through the standard library, and what only orjson knows (dates, data classes, UUIDs, NaN as null) or
-refuses (large integers, keys that are no text) goes to orjson.
+refuses (large integers, keys that are no text, what is nested too deep) goes to orjson.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MOST_VALUES = 100_000
 """From there on it is quicker to load orjson than to look at each of them."""
+_DEEPEST = 254
+"""Containers in each other that orjson takes; a supervisor could not pass on what has more."""
 _LEAST_INT, _GREATEST_INT = -(2**63), 2**64 - 1
 _encoder = JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 
@@ -25,37 +27,44 @@ def dumps(value: Any) -> bytes:
     if "orjson" not in sys.modules and _is_plain(value):
         try:
             return _encoder.encode(value).encode()
-        except (UnicodeEncodeError, RecursionError):  # a lone surrogate; deeper than orjson takes, too
+        except (ValueError, RecursionError):  # a lone surrogate; or a thread has changed it meanwhile
             pass
-    import orjson  # noqa: PLC0415 - see above
-
+    try:
+        import orjson  # noqa: PLC0415 - see above
+    except (ImportError, OSError) as error:  # no descriptor left, or no memory
+        raise TypeError(
+            f"it is not plain, and orjson, which may know how to write it, cannot be loaded: {error}"
+        ) from error
     return orjson.dumps(value)
 
 
 def _is_plain(value: Any) -> bool:
     """Whether the standard library writes *value* as orjson does."""
-    looked_at, waiting = 0, [value]
-    while waiting:
-        each = waiting.pop()
-        kind = type(each)
-        looked_at += 1
-        if each is None or kind is str or kind is bool:
-            continue
-        if kind is int:
-            if not _LEAST_INT <= each <= _GREATEST_INT:
+    level: list[Any] = [value]
+    looked_at = 0
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for each in level:
+            kind: object = type(each)
+            if kind is list or kind is tuple:
+                below.extend(each)
+            elif kind is dict and {*map(type, each)} <= {str}:
+                below.extend(each.values())
+            elif not _is_plain_scalar(each):
                 return False
-        elif kind is float:
-            if each - each != 0:  # neither NaN nor an infinity is JSON
+            if looked_at + len(below) > _MOST_VALUES:
                 return False
-        elif kind is dict:
-            for key, below in each.items():
-                if type(key) is not str:
-                    return False
-                waiting.append(below)
-        elif kind is list or kind is tuple:
-            waiting.extend(each)
-        else:
-            return False
-        if looked_at + len(waiting) > _MOST_VALUES:  # a list that holds itself, for one
-            return False
-    return True
+        if not below:
+            return True
+        looked_at += len(below)
+        level = below
+    return False  # or a list that holds itself
+
+
+def _is_plain_scalar(value: Any) -> bool:
+    kind: object = type(value)
+    if kind is int:
+        return _LEAST_INT <= value <= _GREATEST_INT
+    if kind is float:
+        return value - value == 0  # neither NaN nor an infinity is JSON
+    return value is None or kind is str or kind is bool

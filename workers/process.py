@@ -103,7 +103,7 @@ def children(pid: int) -> list[int]:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with (
                 contextlib.suppress(FileNotFoundError, ProcessLookupError),
-                open(f"/proc/{pid}/task/{thread}/children", "rb") as listing,  # noqa: PTH123 - half the time
+                open(f"/proc/{pid}/task/{thread}/children", "rb") as listing,
             ):
                 found.extend(int(child) for child in listing.read().split())
     return found
@@ -192,7 +192,7 @@ def marked(worker_id: str) -> Iterator[int]:
 def _carries(pid: int, worker_id: str) -> bool | None:
     """Whether *pid* is of this user and marked; None if that cannot be told yet."""
     try:
-        if os.stat(f"/proc/{pid}").st_uid != os.getuid():  # noqa: PTH116 - of every process
+        if os.stat(f"/proc/{pid}").st_uid != os.getuid():
             return False
         return _look_for_mark(pid, worker_id)
     except (FileNotFoundError, ProcessLookupError, PermissionError):

@@ -59,7 +59,7 @@ class StackFile:
         it has become another program, which the signal would end.
         """
         with contextlib.suppress(OSError):
-            if os.stat(f"/proc/{pid}/fd/{STACK_FD}").st_ino == self._inode and _SIGNAL is not None:  # noqa: PTH116
+            if os.stat(f"/proc/{pid}/fd/{STACK_FD}").st_ino == self._inode and _SIGNAL is not None:
                 os.kill(pid, _SIGNAL)
 
     def take(self) -> str:

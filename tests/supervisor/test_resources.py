@@ -167,7 +167,7 @@ def counter(
     counter = tmp_path / "memory.events"
     counter.write_text("oom_kill 1\n")
     watch = OutOfMemoryWatch()
-    watch.group = watch.machine = counter
+    watch.group = watch.machine = str(counter)
     clock = [100.0]
     monkeypatch.setattr("agentsd.workers.memory.time.monotonic", lambda: clock[0])
     yield counter, watch, clock

@@ -42,13 +42,13 @@ def test_a_process_that_is_gone_is_in_no_group() -> None:
 
 def test_a_folder_that_is_no_group_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A kernel without cgroup.kill, and a place where nothing can be made."""
-    monkeypatch.setattr(cgroup, "usable_group", lambda: tmp_path)
+    monkeypatch.setattr(delegation, "usable_group", lambda: tmp_path)
     with pytest.raises(NoGroupError, match=r"no cgroup\.kill"):
         delegation.make_worker_group("W")
     assert not any(tmp_path.iterdir())
 
     (tmp_path / "file").touch()
-    monkeypatch.setattr(cgroup, "usable_group", lambda: tmp_path / "file")
+    monkeypatch.setattr(delegation, "usable_group", lambda: tmp_path / "file")
     with pytest.raises(NoGroupError, match="no group can be made"):
         delegation.make_worker_group("W")
 
@@ -75,11 +75,11 @@ def test_a_slot_without_a_group_has_the_sweep(monkeypatch: pytest.MonkeyPatch, t
     """Only a lack of descriptors is an error: it passes, and the job has to wait."""
     problem = errno.ENOSPC
 
-    def refuse(_path: Path) -> object:
+    def refuse(_path: str) -> object:
         raise OSError(problem, "no group")
 
     monkeypatch.setattr(slot, "Group", refuse)
-    place = slot.Slot(0, tmp_path)
+    place = slot.Slot(0, str(tmp_path))
     place.prepare()
     assert place.group is None
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agentsd.workers import process
 from agentsd.workers.board import SLOTS, Board
 from agentsd.workers.frames import BrokenFrameError, FrameReader, FrameWriter, Kind, encode
-from agentsd.workers.identity import Identity
+from agentsd.workers.identity import Identity, boot_id, pid_namespace
 from agentsd.workers.link import Link
 from agentsd.workers.phases import BUILT_IN, registered
 
@@ -207,7 +207,7 @@ def test_a_process_is_told_from_its_successor() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     start = process.start_ticks(child.pid)
     assert start is not None
-    here = Identity(process.boot_id(), process.pid_namespace(), child.pid, start)
+    here = Identity(boot_id(), pid_namespace(), child.pid, start)
     assert here.is_here()
     assert here.is_alive()
     assert not Identity(here.boot_id, here.pid_namespace, child.pid, start + 1).is_alive()
