@@ -8,12 +8,10 @@ A test fails when the page is older than the code; then:
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import itertools
 import re
 import textwrap
-import typing
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any
@@ -127,8 +125,8 @@ def function_part(name: str, function: Any) -> Iterator[str]:
 def class_part(kind: type, heading: str = "##") -> Iterator[str]:
     """A class: what it is, its fields, its methods."""
     yield f"{heading} {kind.__name__}\n\n{prose(kind)}\n"
-    if dataclasses.is_dataclass(kind) or typing.is_typeddict(kind):
-        yield from fields_part(kind)
+    if fields := fields_of(kind):
+        yield from fields_part(kind, fields)
     if issubclass(kind, Enum):
         yield "Values: " + ", ".join(f"`{member.value}`" for member in kind) + ".\n"
     for name, member in vars(kind).items():
@@ -140,14 +138,31 @@ def class_part(kind: type, heading: str = "##") -> Iterator[str]:
             yield f"`{name}` (an attribute): {prose(member)}\n"
 
 
-def fields_part(kind: type) -> Iterator[str]:
+def fields_of(kind: type) -> dict[str, str]:
+    """The types of the fields that a class declares."""
+    if hasattr(kind, "_fields"):  # a named tuple: they stand in the source, for type checkers
+        tree = ast.parse(inspect.getsource(inspect.getmodule(kind) or kind))
+        return {
+            node.target.id: ast.unparse(node.annotation)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+            if node.target.id in kind._fields
+        }
+    given = {} if issubclass(kind, Enum) else vars(kind).get("__annotations__", {})
+    return {
+        name: getattr(annotation, "__forward_arg__", str(annotation))
+        for name, annotation in given.items()
+        if not name.startswith("_")
+    }
+
+
+def fields_part(kind: type, fields: dict[str, str]) -> Iterator[str]:
     """The table of a class's fields, with what the source says below each."""
     words = field_docs(kind)
     yield "| field | type | |\n|---|---|---|" if words else "| field | type |\n|---|---|"
-    for name, annotation in kind.__annotations__.items():
-        text = getattr(annotation, "__forward_arg__", str(annotation)).replace("|", "\\|")
-        if not name.startswith("_"):
-            yield f"| `{name}` | `{text}` |" + (f" {words.get(name, '')} |" if words else "")
+    for name, spelling in fields.items():
+        text = spelling.replace("|", "\\|")
+        yield f"| `{name}` | `{text}` |" + (f" {words.get(name, '')} |" if words else "")
     yield ""
 
 

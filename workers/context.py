@@ -35,13 +35,22 @@ execute as ``{"job_id", "result"}``, or None)."""
 
 
 class JobInfo(_Info):
-    """Which job this is: ``job_id``, ``plan_id``, ``phase``, ``attempt``, and ``timeout`` in seconds."""
+    """Which job this is. ``timeout`` is seconds."""
 
     __slots__ = ()
 
 
 class JobContext:
     """One job, as its handler sees it."""
+
+    job: JobInfo
+    payload: JSON
+    """The data of the payload's envelope."""
+    plan: PlanOrder | None
+    options: Mapping[str, JSON]
+    """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``, ``limits``."""
+    grace: float
+    """Seconds between TERM and KILL for this job; its tools get half of it."""
 
     def __init__(
         self,
@@ -58,14 +67,7 @@ class JobContext:
         set_shield: Callable[[bool], None],
     ) -> None:
         """Made by agentsd, in the job's process."""
-        self.job = job
-        self.payload = payload
-        """The data of the payload's envelope."""
-        self.plan = plan
-        self.options = options
-        """Settings that the built-in phases need: ``sandbox_base``, ``sandbox_cleanup``, ``limits``."""
-        self.grace = grace
-        """Seconds between TERM and KILL for this job; its tools get half of it."""
+        self.job, self.payload, self.plan, self.options, self.grace = job, payload, plan, options, grace
         self._state_root, self._log_dir = state_root, log_dir
         self._token, self._report, self._set_shield = token, report, set_shield
 
