@@ -46,10 +46,10 @@ def print_traceback(error: BaseException) -> None:
 
     What is raised on purpose words itself: a step that failed is no mistake in anybody's Python.
     """
-    if isinstance(error, AgentsError):
-        sys.stderr.write(f"{error}\n")
-        return
-    with contextlib.suppress(Exception):  # a broken __repr__ in the chain
+    with contextlib.suppress(Exception):  # the log is closed, say
+        if isinstance(error, AgentsError):
+            sys.stderr.write(f"{error}\n")
+            return
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
         # The interpreter's own: it needs no module, which a handler may have left no descriptor for.
         sys.__excepthook__(type(error), error, error.__traceback__)

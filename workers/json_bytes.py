@@ -45,7 +45,7 @@ def _is_plain(value: Any) -> bool:
     for _ in range(_DEEPEST):
         below: list[Any] = []
         for each in level:
-            kind: object = type(each)
+            kind = type(each)  # pyright: ignore[reportUnknownVariableType]
             if kind is list or kind is tuple:
                 below.extend(each)
             elif kind is dict and {*map(type, each)} <= {str}:
@@ -62,7 +62,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_plain_scalar(value: Any) -> bool:
-    kind: object = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is int:
         return _LEAST_INT <= value <= _GREATEST_INT
     if kind is float:

@@ -15,7 +15,7 @@ def loaded_by(statement: str) -> set[str]:
     # Measuring coverage would load modules of its own.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     ended = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", program], env=environ, capture_output=True, text=True, check=True
     )
     return set(ended.stdout.split())
 
@@ -34,6 +34,17 @@ def test_a_process_that_forks_jobs_or_runs_one_loads_no_store(module: str) -> No
 
     assert loaded & {"peewee", "playhouse", "sqlite3", "click", "rich", "psutil"} == set()
     assert {name for name in loaded if name.startswith(("agentsd.store", "agentsd.supervisor"))} == set()
+
+
+def test_a_spawner_loads_little() -> None:
+    """Each fork copies what is there, whether its job needs it or not: also when a job has been rehearsed."""
+    program = "import agentsd.workers.program\nfrom agentsd.workers.board import Board\nagentsd.workers.program.rehearse(Board())"
+    heavy = {
+        "orjson", "dataclasses", "inspect", "typing", "pathlib", "traceback", "subprocess", "logging", "datetime", "peewee", "psutil",
+    }  # fmt: skip
+
+    assert (loaded_by(program) - loaded_by("")) & heavy == set()
+    assert loaded_by(f"import {', '.join(heavy)}") >= heavy  # they would be seen
 
 
 def test_every_public_name_exists() -> None:

@@ -23,7 +23,7 @@ from agentsd import Client
 from agentsd.model import AsyncJob, AsyncJobStatus, Reason
 from agentsd.supervisor.running import RunningJob
 from agentsd.supervisor.verdict import verdict
-from agentsd.workers.cgroup import counted
+from agentsd.workers.cgroup import Group, counted
 from agentsd.workers.frames import Kind
 from agentsd.workers.memory import OutOfMemoryWatch
 from agentsd.workers.output import OutputWatch, cut_logs
@@ -157,6 +157,53 @@ def test_a_count_of_the_jobs_own_group_is_certain(tmp_path: Path) -> None:
     assert ending.detail["oom_kills"] == 2
     assert "because the memory of its group was used up. Its process had 1.0 MiB" in (ending.error or "")
     assert counted(tmp_path / "nowhere") is None
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of a group."""
+    for name in ("cgroup.events", "cgroup.kill", "cgroup.procs", "memory.oom.group"):
+        (tmp_path / name).touch()
+    (tmp_path / "memory.events").write_text("max 12\noom 1\noom_kill 2\noom_group_kill 1\n")
+    return tmp_path
+
+
+def test_a_group_holds_its_counter_open(folder: Path) -> None:
+    """With no descriptor left it can still be read; and all are given back."""
+    before = len(os.listdir("/proc/self/fd"))
+    group = Group(str(folder))
+    (folder / "memory.events").write_text("oom_kill 3\n")
+    (folder / "memory.events").rename(folder / "elsewhere")
+
+    assert group.counts_memory
+    assert group.oom_kills() == 3
+    group.remove()
+    assert before == len(os.listdir("/proc/self/fd"))
+
+
+def test_a_group_that_does_not_count_has_counted_nothing(folder: Path) -> None:
+    """Nor has one whose counter says nothing of kills, or cannot be read any more."""
+    silent, gone = Group(str(folder)), Group(str(folder))
+    (folder / "memory.events").write_text("max 12\n")
+    os.dup2(gone._procs, gone._memory)  # pyright: ignore[reportPrivateUsage] - one that refuses to be read
+    counts = [silent.oom_kills(), gone.oom_kills()]
+    (folder / "memory.events").unlink()
+    without = Group(str(folder))
+
+    assert counts == [0, 0]
+    assert (without.counts_memory, without.oom_kills()) == (False, 0)
+    for group in (silent, gone, without):
+        group.remove()
+
+
+def test_a_group_that_is_not_whole_holds_nothing_open(folder: Path) -> None:
+    """It is an error, as for a lack of descriptors."""
+    (folder / "cgroup.procs").unlink()
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(FileNotFoundError):
+        Group(str(folder))
+
+    assert before == len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture
@@ -426,6 +473,52 @@ def test_a_job_that_floods_its_channel_holds_up_nobody(client: Client, begin: Be
     assert [other.reason for other in others] == [Reason.COMPLETED] * 3
     assert still.status is AsyncJobStatus.RUNNING
     assert client.wait(flood.job_id, timeout=20).reason is Reason.CANCELLED
+
+
+# -- no descriptor in a job -------------------------------------------------------------------------
+
+USE_ALL = """
+import datetime, os, resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+try:
+    while True:
+        os.open("/dev/null", os.O_RDONLY)
+except OSError:
+    pass
+"""
+
+
+def test_a_handler_without_descriptors_is_told_as_any_other(client: Client, home: Home, start: Start) -> None:
+    """It raises: reason, error and traceback need no file that is not open yet."""
+    start()
+    code = f"{USE_ALL}raise ValueError('nothing left')"
+    job = client.wait(client.enqueue("snippet", payload={"code": code}).job_id, timeout=20)
+    log = (home.state.job_logs(job.job_id) / "job.log").read_text()
+
+    assert (job.status, job.reason) == (AsyncJobStatus.FAILED, Reason.HANDLER_ERROR)
+    assert job.error == "ValueError: nothing left"
+    assert log.startswith("Traceback (most recent call last):\n")
+    assert 'File "snippet.py", line 9, in <module>' in log
+    assert log.endswith("ValueError: nothing left\n")
+
+
+def test_a_result_that_cannot_be_written_without_descriptors_is_an_error(
+    client: Client, start: Start
+) -> None:
+    """What writes dates cannot be loaded any more; a plain result is none the worse."""
+    start()
+    codes = (f"{USE_ALL}answer = {{'at': datetime.date(2026, 1, 31)}}", f"{USE_ALL}answer = [1, 'a']")
+    dated, plain = (
+        client.wait(client.enqueue("snippet", payload={"code": code}).job_id, timeout=20) for code in codes
+    )
+
+    assert dated.reason is Reason.HANDLER_ERROR
+    assert dated.error is not None
+    assert dated.error.startswith(
+        "TypeError: the result is not JSON: it is not plain, and orjson, which may know how"
+    )
+    assert "Too many open files" in dated.error
+    assert (plain.reason, plain.result) == (Reason.COMPLETED, '[1,"a"]')
 
 
 # -- no descriptor in the supervisor ----------------------------------------------------------------
