@@ -29,7 +29,7 @@ _MEBI = 2**20
 def million(rows: int, seconds: float) -> list[Figure]:
     """*rows* jobs are put in; then a supervisor works for *seconds*; then one prunes for *seconds*."""
     with fresh_home() as home:
-        home.set("async.preload", "agentsd_test_phases.plain")
+        home.set("async.preload", "agentsd_test_phases.lean")
         with home.connect() as client:
             rate, wal = _enqueue(home, client, rows)
             drained = _watch(home, seconds)

@@ -57,7 +57,7 @@ def growth(jobs: int) -> list[Figure]:
     """
     with (
         fresh_home() as home,
-        supervisor(home, preload="agentsd_test_phases.plain") as running,
+        supervisor(home, preload="agentsd_test_phases.lean") as running,
         home.connect() as client,
     ):
         pids = (running.pid, running.spawner_pid)

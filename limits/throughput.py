@@ -40,7 +40,7 @@ def _drained(
     with home.connect() as client, client.db.write() as tx:
         for _ in range(jobs):
             insert(tx, NewJob(phase=phase, data=data))
-    home.set("async.preload", "agentsd_test_phases.plain")
+    home.set("async.preload", "agentsd_test_phases.lean")
     options = ("--max-workers", str(slots), "--drain", "--log-level", "error")
     workers = [Supervisor(home, *options).launch() for _ in range(supervisors)]
     try:
@@ -67,7 +67,7 @@ def pickup(rounds: int, count: int) -> list[Figure]:
     forks: list[float] = []
     with (
         fresh_home() as home,
-        supervisor(home, preload="agentsd_test_phases.plain"),
+        supervisor(home, preload="agentsd_test_phases.lean"),
         home.connect() as client,
     ):
         for _ in range(rounds):

@@ -199,7 +199,7 @@ def test_phases_come_from_what_is_installed(tmp_path: Path, monkeypatch: pytest.
     assert BUILT_IN["execute"] == found["execute"]
     assert "mine" not in found
     assert "x" not in found
-    assert "agentsd_test_phases.plain:noop" == found["noop"]
+    assert "agentsd_test_phases.lean:noop" == found["noop"]
 
 
 def test_a_process_is_told_from_its_successor() -> None:

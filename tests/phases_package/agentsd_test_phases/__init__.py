@@ -5,9 +5,10 @@ Kept light: a job process imports the module of its phase, and benchmarks time t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in typing, which would be loaded with it
 if TYPE_CHECKING:
+    from typing import Any
+
     from agentsd import JobContext
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +12,9 @@ POLL = 0.005
 """Seconds between two looks at a file that a test creates."""
 
 
-def noop(job: JobContext) -> None:
-    """Do nothing."""
-
-
 def echo(job: JobContext) -> object:
     """Return the payload."""
     return job.payload
-
-
-def stamp(job: JobContext) -> dict[str, int]:
-    """Return when the handler's first line ran, on the machine-wide monotonic clock (ns)."""
-    return {"monotonic_ns": time.monotonic_ns()}
-
-
-def sleep(job: JobContext) -> str:
-    """Sleep for ``seconds`` without ever looking at the token."""
-    time.sleep(job.payload["seconds"])
-    return "slept"
 
 
 def cooperative(job: JobContext) -> str:
