@@ -27,7 +27,7 @@ def dumps(value: Any) -> bytes:
     if "orjson" not in sys.modules and _is_plain(value):
         try:
             return _encoder.encode(value).encode()
-        except (ValueError, RecursionError):  # a lone surrogate; or a thread has changed it meanwhile
+        except (ValueError, RecursionError):  # NaN, a lone surrogate; or a thread has changed it meanwhile
             pass
     try:
         import orjson  # noqa: PLC0415 - see above
@@ -65,6 +65,4 @@ def _is_plain_scalar(value: Any) -> bool:
     kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is int:
         return _LEAST_INT <= value <= _GREATEST_INT
-    if kind is float:
-        return value - value == 0  # neither NaN nor an infinity is JSON
-    return value is None or kind is str or kind is bool
+    return value is None or kind is str or kind is bool or kind is float
