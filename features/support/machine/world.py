@@ -86,7 +86,8 @@ class World:
         """The handlers that have begun."""
         for spawner in self.spawners:
             for job in spawner.jobs.values():
-                if job.begun and job.exit is None:
+                # One that others have killed does nothing more, whether its spawner has seen that or not.
+                if job.begun and job.exit is None and self.bodies.is_alive(job.pid):
                     yield spawner, job
 
     def start_worker(self) -> SteppedWorker:
