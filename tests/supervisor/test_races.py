@@ -198,7 +198,8 @@ def test_a_job_begins_when_its_spawner_has_been_told(
     idle.guard = cast(
         "SpawnerGuard", SimpleNamespace(given_up=False, want=was_told.append, flush=lambda: told[0])
     )
-    idle.fleet.use(cast("SpawnerProcess", SimpleNamespace(lead=lambda _order, _pid, _at: None)))
+    leads = list[object]()
+    idle.fleet.use(cast("SpawnerProcess", SimpleNamespace(lead=lambda *order: leads.append(order))))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     monkeypatch.setattr(idle, "_show_title", lambda: None)
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
