@@ -22,6 +22,7 @@ from agentsd.supervisor.spawner import SpawnerProcess
 from agentsd.supervisor.timers import Timers
 from agentsd.supervisor.verdict import successor, verdict
 from agentsd.workers.link import Message
+from agentsd.workers.order import Order
 from agentsd.workers.output import cut_logs
 
 TRIES = 9
@@ -42,7 +43,7 @@ class Fleet:
     on_progress: Callable[[RunningJob], None] = lambda _running: None
     spawner: SpawnerProcess | None = None
     """None while there is none: claimed jobs wait."""
-    led: list[RunningJob] = field(default_factory=list[RunningJob])
+    led: list[tuple[RunningJob, Order]] = field(default_factory=list[tuple[RunningJob, Order]])
     """Jobs whose process gets its order as soon as the spawner has been told."""
     running: dict[str, RunningJob] = field(default_factory=dict[str, RunningJob])
 
@@ -81,8 +82,9 @@ class Fleet:
         if running.stage is not Stage.MATCHED or self.spawner is None or running.process is None:
             return
         running.stage = Stage.LED
-        self.spawner.lead(self.book.order(running), running.process.pid, time.monotonic())
-        self.led.append(running)
+        order = self.book.order(running)
+        self.spawner.lead(order, running.process.pid, time.monotonic())
+        self.led.append((running, order))
 
     def give_orders(self) -> None:
         """The spawner has been told: let those handlers begin.
@@ -90,11 +92,11 @@ class Fleet:
         Not before: a process that ended at once would be taken for one that stood by.
         """
         led, self.led = self.led, []
-        for running in led:
+        for running, order in led:
             if running.stage is not Stage.LED:
                 continue
             reach("start.go")
-            running.give_order(self.book.order(running).to_bytes(running.order_body))
+            running.give_order(order.to_bytes(running.order_body))
             reach("start.gone")
             self._watch(running)
             self.listener(about("job_started", running.job, pid=running.pid))
