@@ -67,7 +67,7 @@ def nothing_left(world: World, who: int) -> World:
     return world.with_supervisor(who, sides=sides, spawner=False)
 
 
-@action("agentsd.supervisor.guard:SpawnerGuard.hear", "agentsd.supervisor.fleet:Fleet.order_all")
+@action("agentsd.supervisor.guard:SpawnerGuard.hear", "agentsd.supervisor.fleet:Fleet.use")
 def mend(world: World, rules: Rules) -> Steps:
     """The spawner is gone: end what it leaves, call what was going lost, start another for the rest."""
     for who in up(world):

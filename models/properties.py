@@ -35,7 +35,7 @@ def identity_comes_first(world: World) -> bool:
 def nothing_of_an_ended_job_runs(world: World) -> bool:
     """No handler, and no daemon of one, is alive when the row is terminal.
 
-    A process that still waits for go is none: its identity cannot be stored any more, so it never begins.
+    A process that still waits for its order is none: nobody gives it one any more, so it never begins.
     """
     return not any(
         world.jobs[job].status in TERMINAL and (side.leader == "runs" or side.orphan)
@@ -88,7 +88,7 @@ def all_is_well_at_last(world: World) -> bool:
 
 
 def _is_left(supervisor: Supervisor, number: int) -> bool:
-    """Whether a process of a job is left. One that waits for go is as harmless as its stopped supervisor."""
+    """Whether a process of a job is left. One that waits for its order is as harmless as its stopped supervisor."""
     side = supervisor.sides[number]
     return side.leader == "runs" or side.orphan or (side.leader == "waits" and supervisor.life != "paused")
 

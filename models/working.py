@@ -16,7 +16,7 @@ def beaten(world: World, who: int) -> World:
 
 @action("agentsd.store.claims:claim", "agentsd.supervisor.ledger:Ledger.commit", writes=True)
 def claim(world: World, rules: Rules) -> Steps:
-    """The group commit claims what comes first in the ready order."""
+    """The group commit claims what comes first in the ready order, mostly for a process that waits, whose identity it stores."""
     for who in up(world):
         supervisor = world.supervisors[who]
         if supervisor.broken or (rules.claim_needs_row and not supervisor.row):
@@ -33,11 +33,23 @@ def claim(world: World, rules: Rules) -> Steps:
             if job != takeable[0]:
                 next_world = next_world._replace(wrong="a younger job was claimed before an older one")
             yield f"{SUPERVISORS[who]} claims job {job}", beaten(next_world, who)
+            if rules.handshake:
+                yield (
+                    f"{SUPERVISORS[who]} claims job {job} for a process that waits",
+                    beaten(_matched(next_world, who, job), who),
+                )
 
 
-@action("agentsd.supervisor.fleet:Fleet.take", "agentsd.supervisor.spawner:SpawnerProcess.fork")
+def _matched(world: World, who: int, job: int) -> World:
+    """The identity of a process is stored. It is dead if its spawner is, of which its supervisor may not have heard."""
+    leader = "waits" if world.supervisors[who].spawner else "exited"
+    matched = world.with_job(job, stored=True).with_side(who, job, stage="recorded", leader=leader)
+    return matched.with_supervisor(who, acted=world.supervisors[who].judged != "-")
+
+
+@action("agentsd.supervisor.guard:SpawnerGuard.want", "agentsd.supervisor.spawner:SpawnerProcess.want")
 def order(world: World, rules: Rules) -> Steps:
-    """The supervisor tells its spawner to fork."""
+    """A job that is claimed has no process: the supervisor tells its spawner to fork."""
     for who, job in each(world):
         supervisor = world.supervisors[who]
         if supervisor.life == "up" and supervisor.spawner and supervisor.sides[job].stage == "claimed":
@@ -47,9 +59,9 @@ def order(world: World, rules: Rules) -> Steps:
             )
 
 
-@action("agentsd.workers.spawner:Spawner.run", "agentsd.workers.child:run_job")
+@action("agentsd.workers.forks:Forks.in_a_row", "agentsd.workers.child:stand_by")
 def fork(world: World, rules: Rules) -> Steps:
-    """The spawner forks; the job process waits for go. Its supervisor may be paused."""
+    """The spawner forks; the process waits for its order. Its supervisor may be paused."""
     for who, job in each(world):
         supervisor = world.supervisors[who]
         side = supervisor.sides[job]
@@ -65,9 +77,9 @@ def fork(world: World, rules: Rules) -> Steps:
                 )
 
 
-@action("agentsd.store.claims:mark_started", "agentsd.supervisor.fleet:Fleet.hear", writes=True)
+@action("agentsd.supervisor.fleet:Fleet.match", "agentsd.store.claims:mark_started", writes=True)
 def record(world: World, rules: Rules) -> Steps:
-    """The group commit stores the identity of the process, fenced; if the row is lost, the process is ended."""
+    """The group commit stores the identity of that process, fenced; if the row is lost, the process is ended."""
     for who in up(world):
         for job, side in enumerate(world.supervisors[who].sides):
             if side.stage != "ordered" or side.leader == "-" or side.asked == "lost":
@@ -84,9 +96,9 @@ def record(world: World, rules: Rules) -> Steps:
                 yield f"{SUPERVISORS[who]} finds job {job} lost", world.with_side(who, job, asked="lost")
 
 
-@action("agentsd.supervisor.fleet:Fleet.go", "agentsd.supervisor.running:RunningJob.go")
+@action("agentsd.supervisor.fleet:Fleet.lead", "agentsd.supervisor.fleet:Fleet.give_orders")
 def go(world: World, rules: Rules) -> Steps:
-    """The handler may begin."""
+    """The spawner is told whose the process is, then the process gets its order, and its handler begins."""
     for who in up(world):
         for job, side in enumerate(world.supervisors[who].sides):
             if side.stage != "recorded" or not world.supervisors[who].spawner:
@@ -99,7 +111,7 @@ def go(world: World, rules: Rules) -> Steps:
             yield f"{SUPERVISORS[who]} lets job {job} begin", going
 
 
-@action("agentsd.workers.child:run_job", "agentsd.workers.leader:Leader.tick")
+@action("agentsd.workers.child:stand_by", "agentsd.workers.leader:Leader.tick")
 def end_by_itself(world: World, rules: Rules) -> Steps:
     """The handler returns its result, and the process exits. The deadline sees to it that it does."""
     for who, job in each(world):
@@ -143,17 +155,22 @@ def sweep(world: World, rules: Rules) -> Steps:
             )
 
 
-@action("agentsd.supervisor.fleet:Fleet.ended", "agentsd.supervisor.verdict:verdict")
+@action("agentsd.supervisor.fleet:Fleet.hear", "agentsd.supervisor.verdict:verdict")
 def hear_end(world: World, rules: Rules) -> Steps:
-    """The supervisor decides how the job ended."""
+    """The supervisor decides how the job ended. One whose handler has not begun, and whose end nobody wants, gets another process."""
     for who in up(world):
         for job, side in enumerate(world.supervisors[who].sides):
             # Between storing an identity and go nothing is heard, unless there is no spawner that could go.
             awaited = (
                 ("ordered", "going") if world.supervisors[who].spawner else ("ordered", "recorded", "going")
             )
-            if side.leader == "told" and side.stage in awaited:
+            if side.leader != "told" or side.stage not in awaited:
+                continue
+            if world.jobs[job].begun or side.asked:
                 yield f"{SUPERVISORS[who]} hears that job {job} has ended", over(world, who, job)
+            else:
+                again = world.with_side(who, job, stage="claimed", leader="-")
+                yield f"{SUPERVISORS[who]} hears that job {job} has not begun", again
 
 
 def over(world: World, who: int, job: int) -> World:

@@ -13,7 +13,7 @@ TERMINAL = ("succeeded", "failed", "cancelled")
 TTL = 2
 """In halves of one: for how long a supervisor has to be quiet before others take it for dead."""
 ALIVE = ("waits", "runs")
-"""What a job process does that is alive: waiting for go, or running the handler."""
+"""What a job process does that is alive: waiting for its order, or running the handler."""
 
 
 class Job(NamedTuple):
@@ -44,7 +44,7 @@ class Side(NamedTuple):
     """Why its end is wanted: ``cancelled``, ``lost`` (the row is not ours any more)."""
     verdict: str = ""
     leader: str = "-"
-    """``-``, ``waits`` for go, ``runs``, ``exited``, ``told`` (swept, and the supervisor was told)."""
+    """``-``, ``waits`` for its order, ``runs``, ``exited``, ``told`` (swept, and the supervisor was told)."""
     result: bool = False
     orphan: bool = False
     """Whether a daemon that the handler left is alive."""
