@@ -80,10 +80,12 @@ def rooms() -> str:
     drawing.text(175, 195, "claims,")
     drawing.text(175, 211, "ends")
     drawing.arrow((340, 105), (340, 215), both=True)
-    drawing.text(352, 160, "orders, ends", middle=False)
+    drawing.text(352, 152, "what it wants;", middle=False)
+    drawing.text(352, 168, "ready, ended", middle=False)
     drawing.arrow((410, 240), (480, 240), (480, 82), (555, 82))
     drawing.text(498, 160, "fork", middle=True)
-    drawing.arrow((555, 66), (410, 66))
+    drawing.arrow((410, 66), (555, 66), both=True)
+    drawing.text(482, 40, "order,")
     drawing.text(482, 56, "result")
     drawing.arrow((635, 95), (635, 135))
     drawing.arrow((635, 175), (635, 215))
@@ -97,9 +99,9 @@ def execution() -> str:
         "What happens from the enqueue to the end of a job",
         ("command line", "agents.db", "supervisor", "spawner", "job process"),
         (
-            (c, d, "queued + event (durable)"), (c, s, "~look now"), (s, d, "claim (durable)"),
-            (s, p, "fork order"), (p, j, "fork, setsid"), (p, s, "pid, start time"),
-            (s, d, "pid, start time"), (s, j, "go"), (j, j, "handler, tools"), (j, s, "progress, result"),
+            (p, j, "forks some ahead"), (p, s, "ready: pid, start time"),
+            (c, d, "queued + event (durable)"), (c, s, "~look now"), (s, d, "claim + pid, start time"),
+            (s, p, "whose it is"), (s, j, "order"), (j, j, "handler, tools"), (j, s, "progress, result"),
             (j, p, "exits"), (p, p, "kills what is left"), (p, s, "status, CPU, memory"),
             (s, d, "end + event (durable)"),
         ),
