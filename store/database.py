@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sqlite3
+from _signal import pthread_sigmask  # pyright: ignore[reportMissingModuleSource]
 from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from agentsd.errors import StoreBusyError, StoreError
 from agentsd.faults import reach
 from agentsd.store.advice import database_errors, store_error
 from agentsd.store.filesystem import refuse_network_filesystem
+from agentsd.store.identity import OpenFiles
 from agentsd.store.mutex import WriterMutex
 from agentsd.store.paths import StateDir
 from agentsd.store.transaction import Actor, Parameters, Transaction, Unit
@@ -75,9 +76,7 @@ class Database:
                 if held:
                     self.mutex.release()
         self.state.database.chmod(0o600)
-        index = self.state.database.with_name(f"{self.state.database.name}-shm")
-        files = (str(path) for path in (self.state.database, self.log, index))
-        self._identities = [(path, _identity(path)) for path in files]
+        self.files = OpenFiles(self.state.database)
 
     @property
     def peewee(self) -> Any:
@@ -128,14 +127,12 @@ class Database:
         What this connection writes from then on goes to a ghost. A log, or its index, that was deleted splits the
         store in two: who opens it now begins a new one, and neither sees what the other writes.
         """
-        for path, opened in self._identities:
-            if opened is not None and _identity(path) != opened:
-                return Path(path)
-        return None
+        path = self.files.gone()
+        return None if path is None else Path(path)
 
     def refuse_ghost(self) -> None:
         """Raise StoreError if what is open is not what others open: nothing is acknowledged that nobody finds."""
-        if path := self.gone():
+        if path := self.files.gone():
             raise StoreError(
                 f"{path} was moved, deleted or replaced since it was opened. Open the store again."
             )
@@ -157,9 +154,12 @@ class Database:
         try:
             yield
         except database_errors() as error:
-            if type(error).__name__ == "IntegrityError":  # SQLite's own, or peewee's of it
-                raise
-            raise store_error(error, self.state.database) from error
+            self._explain(error)
+
+    def _explain(self, error: Exception) -> NoReturn:
+        if type(error).__name__ == "IntegrityError":  # SQLite's own, or peewee's of it
+            raise error
+        raise store_error(error, self.state.database) from error
 
     @contextlib.contextmanager
     def write(self, *, durable: bool = True) -> Generator[Transaction]:
@@ -168,13 +168,19 @@ class Database:
         *durable*: whether the commit reaches the disk before this returns (``synchronous=FULL``).
         INT, TERM and TSTP wait until it is over: a stopped or half-dead writer would block everyone.
         """
-        with _signals_held_back():
+        # Each context manager more, and each enum of a signal, is paid by every job.
+        before = pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        try:
             self.mutex.acquire(MUTEX_PATIENCE)
             try:
-                with self.explained(), self._unit(durable=durable) as transaction:
+                with self._unit(durable=durable) as transaction:
                     yield transaction
+            except database_errors() as error:
+                self._explain(error)
             finally:
                 self.mutex.release()
+        finally:
+            pthread_sigmask(signal.SIG_SETMASK, before)
 
     @contextlib.contextmanager
     def try_write(self, *, durable: bool = True) -> Generator[Transaction | None]:
@@ -217,22 +223,13 @@ class Database:
         self.close()
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    """Device and inode of a file; None if there is none."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 - before each transaction, and a third of the time
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 @contextlib.contextmanager
 def _signals_held_back() -> Generator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    before = pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def open_store(state: StateDir, actor: Actor | None = None) -> Database:

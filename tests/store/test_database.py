@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -177,24 +176,6 @@ def test_signals_wait_until_a_transaction_is_over(db: Database) -> None:
 
     assert [False] == seen
     assert jobs.counts(db)["queued"] == 1
-
-
-def test_a_deleted_or_replaced_file_is_noticed(home: Home, db: Database) -> None:
-    """The path has to name the very file that is open."""
-    assert db.is_still_there()
-    path = home.state.database
-    shutil.copy(path, path.with_suffix(".copy"))
-    path.with_suffix(".copy").replace(path)
-    assert not db.is_still_there()
-    path.unlink()
-    assert not db.is_still_there()
-
-
-def test_a_deleted_log_is_noticed(db: Database) -> None:
-    """Who opens the store then begins a new log, and what is written here goes to a ghost."""
-    assert db.gone() is None
-    db.log.unlink()
-    assert db.gone() == db.log
 
 
 def test_a_store_of_a_newer_version_is_refused(home: Home) -> None:
