@@ -19,7 +19,7 @@ from support.home import Home
 from support.patience import eventually
 
 from agentsd import Client
-from agentsd.store.bulk import enqueue_all
+from agentsd.store.bulk import insert_all
 from agentsd.store.jobs import NewJob
 from evidence.circumstances import Run
 from evidence.pages import put
@@ -127,8 +127,9 @@ def _run_many(client: Client, load: Load, many: int) -> None:
     """Thousands of small jobs, through the one supervisor that is left."""
     for begin in range(0, many, SHARE):
         new = [NewJob(phase="noop") for _ in range(min(SHARE, many - begin))]
-        for job, _ in enqueue_all(client.db, new):
-            load.accepted[job.job_id] = ""
+        with client.db.write() as tx:
+            queued = insert_all(tx, new)
+        load.accepted |= {job.job_id: "" for job, _ in queued}
         eventually(lambda: not _active(client), 300, "a share has run")
 
 

@@ -89,6 +89,12 @@ def list_workers(db: Database, *, include_ended: bool = False) -> list[Worker]:
     return [_worker(row) for row in db.read(f"{_SELECT}{where} ORDER BY worker_id DESC")]
 
 
+def sockets(tx: Transaction) -> list[str]:
+    """Where to wake the supervisors that have not ended. Those that come later find what is queued by themselves."""
+    found = tx.execute("SELECT socket_path FROM workers WHERE ended_at IS NULL AND socket_path IS NOT NULL")
+    return [path for (path,) in found]
+
+
 def prune(tx: Transaction, before: str) -> int:
     """Delete rows of supervisors that ended before the time *before*; returns how many."""
     return tx.change("DELETE FROM workers WHERE ended_at < ?", (before,))

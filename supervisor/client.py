@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
 import orjson
 
 from agentsd.errors import AgentsError, BadPayloadError, InvalidInputError
+from agentsd.faults import reach
 from agentsd.model import JSON, PLAN_PHASES, AsyncJob, AsyncJobStatus, JobEvent, Phase, Worker
 from agentsd.store import bulk, events, jobs, plans, steering, workers
 from agentsd.store.database import Database, open_store
 from agentsd.store.paths import StateDir, state_dir
 from agentsd.store.settings import Settings, load_settings
-from agentsd.supervisor.wakeup import poke
+from agentsd.supervisor.wakeup import poke_each
 
 if TYPE_CHECKING:
     from agentsd.supervisor.cancelling import CancelOutcome
@@ -76,7 +77,7 @@ class Client:
     ) -> tuple[AsyncJob, bool]:
         """As :meth:`enqueue`; also whether the job is new, or the active one that has the ``key`` already."""
         timeout = more.get("timeout")
-        if timeout is not None and timeout <= 0:
+        if timeout is not None and not timeout > 0:  # NaN is neither
             raise InvalidInputError("timeout", expected="seconds above 0", got=timeout)
         if phase in PLAN_PHASES:
             if plan_id is None:
@@ -85,8 +86,13 @@ class Client:
         self._check_phase(phase)
         if plan_id is not None:
             plans.get(self.db, plan_id)
-        found = jobs.enqueue_once(self.db, jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, **more))
-        self._poke_all()
+        new = jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, **more)
+        with self.db.write() as tx:
+            found = jobs.insert_once(tx, new)
+            sockets = workers.sockets(tx)
+            reach("enqueue.commit")
+        reach("enqueue.committed")
+        poke_each(sockets)
         return found
 
     def enqueue_many(
@@ -105,8 +111,10 @@ class Client:
         if plan_id is not None:
             plans.get(self.db, plan_id)
         new = [jobs.NewJob(phase=phase, plan_id=plan_id, data=payload, **more) for payload, more in many]
-        found = bulk.enqueue_all(self.db, new)
-        self._poke_all()
+        with self.db.write() as tx:
+            found = bulk.insert_all(tx, new)
+            sockets = workers.sockets(tx)
+        poke_each(sockets)
         return found
 
     def enqueue_plan(
@@ -128,7 +136,8 @@ class Client:
         with self.db.write() as tx:
             same = jobs.active_of_key(tx, more.get("key"))
             job = same or jobs.insert_for_plan(tx, plan_id, phase, data, **more)
-        self._poke_all()
+            sockets = workers.sockets(tx)
+        poke_each(sockets)
         return job, same is None
 
     def bury_dead_owner(self, plan_id: str) -> None:
@@ -148,7 +157,8 @@ class Client:
         job = jobs.get(self.db, job_id)
         with self.db.write() as tx:
             new = jobs.insert_retry(tx, job)
-        self._poke_all()
+            sockets = workers.sockets(tx)
+        poke_each(sockets)
         return new
 
     def hold(self, job_id: str) -> AsyncJob:
@@ -160,7 +170,8 @@ class Client:
         """Let a held job start again. Raises ConflictError if it is not queued, NotFoundError."""
         with self.db.write() as tx:
             job = steering.release(tx, job_id)
-        self._poke_all()
+            sockets = workers.sockets(tx)
+        poke_each(sockets)
         return job
 
     def set_priority(self, job_id: str, priority: int) -> AsyncJob:
@@ -169,16 +180,12 @@ class Client:
             return steering.set_priority(tx, job_id, priority)
 
     def _check_phase(self, phase: str) -> None:
-        from agentsd.workers.phases import registered  # noqa: PLC0415 - reads what is installed
-
         if phase not in self._phases:
+            from agentsd.workers.phases import registered  # noqa: PLC0415 - reads what is installed
+
             self._phases = registered()
         if phase not in self._phases:
             raise InvalidInputError("phase", expected=f"one of {', '.join(sorted(self._phases))}", got=phase)
-
-    def _poke_all(self) -> None:
-        for worker in workers.list_workers(self.db):
-            poke(worker.socket_path)
 
     # -- looking ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 A_TURNS_WORTH = 100
@@ -61,3 +62,9 @@ def poke(path: str | None) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.sendto(b"!", path)
+
+
+def poke_each(paths: Iterable[str]) -> None:
+    """Wake the supervisors whose sockets are at *paths*."""
+    for path in paths:
+        poke(path)

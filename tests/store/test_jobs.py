@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import asdict
+from typing import Any
 
 import orjson
 import pytest
@@ -53,6 +55,33 @@ def test_what_was_enqueued_is_there_after_reopening(home: Home) -> None:
     assert {"schema_version": 1, "phase": "echo", "data": {"a": [1, None]}} == orjson.loads(
         found.payload_json
     )
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"data": {"a": ["ä", "\0", None]}, "priority": jobs.LOWEST_PRIORITY, "timeout": 7},
+        {"plan_id": "P", "phase": Phase.EXECUTE, "timeout": 0.25, "priority": True},
+        {"hold": True, "key": "nightly"},
+        {"after": "ANOTHER"},
+        {"payload_json": "{}", "schema_version": PAYLOAD_VERSION + 1, "attempt": 3, "retry_of": "ANOTHER"},
+    ],
+    ids=lambda wishes: "-".join(wishes) or "nothing",
+)
+def test_the_job_that_is_handed_out_is_the_row(db: Database, wishes: dict[str, Any]) -> None:
+    """It is not read back, and yet the same in every field, types included."""
+    another = jobs.enqueue(db, NewJob(phase="noop")).job_id
+    said: dict[str, Any] = {"phase": "noop"} | {
+        name: another if value == "ANOTHER" else value for name, value in wishes.items()
+    }
+
+    job = jobs.enqueue(db, NewJob(**said))
+
+    found = asdict(jobs.get(db, job.job_id))
+    assert found == asdict(job)
+    for name in ("timeout", "phase", "plan_id", "status", "created_at", "payload_json"):
+        assert type(found[name]) is type(getattr(job, name)), name
 
 
 def test_the_claim_takes_high_priority_first_then_the_oldest(db: Database) -> None:
@@ -446,14 +475,19 @@ def test_supervisors_that_ended_are_pruned_too(db: Database) -> None:
     """Their rows are history like any other."""
     db.connection.execute(
         "INSERT INTO workers (worker_id, host, boot_id, pid_namespace, pid, pid_start, uid, state, max_workers, ttl,"
-        " started_at, last_heartbeat, version) VALUES ('W', 'h', 'b', 'n', 1, 1, 0, 'running', 1, 1, '1', '1', '1')"
+        " started_at, last_heartbeat, version, socket_path)"
+        " VALUES ('W', 'h', 'b', 'n', 1, 1, 0, 'running', 1, 1, '1', '1', '1', '/run/W.sock')"
     )
+    with db.write() as tx:
+        assert ["/run/W.sock"] == workers.sockets(tx)
     with db.write() as tx:
         assert workers.end(tx, "W", state="stopped", reason="stopped")
         assert not workers.end(tx, "W", state="lost", reason="stuck")
         assert not workers.beat(tx, "W", running=0, processed=0, state="running")
     assert ["W"] == [worker.worker_id for worker in workers.list_workers(db, include_ended=True)]
     assert workers.list_workers(db) == []
+    with db.write() as tx:
+        assert workers.sockets(tx) == []
     retention.prune(db, "9999")
 
     assert workers.get(db, "W") is None

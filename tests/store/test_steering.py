@@ -218,16 +218,21 @@ def test_a_plan_whose_job_never_starts_is_free_again(db: Database) -> None:
 # -- keys -------------------------------------------------------------------------------------------------
 
 
+def _once(db: Database, new: NewJob) -> tuple[AsyncJob, bool]:
+    with db.write() as tx:
+        return jobs.insert_once(tx, new)
+
+
 def test_a_key_makes_one_job_at_a_time(db: Database) -> None:
     """The active one is given back until it has ended."""
-    job, new = jobs.enqueue_once(db, NewJob(phase="noop", key="nightly"))
+    job, new = _once(db, NewJob(phase="noop", key="nightly"))
     assert new
-    assert jobs.enqueue_once(db, NewJob(phase="noop", key="nightly")) == (job, False)
+    assert _once(db, NewJob(phase="noop", key="nightly")) == (job, False)
     (running,) = claim(db)
-    assert jobs.enqueue_once(db, NewJob(phase="noop", key="nightly")) == (running, False)
+    assert _once(db, NewJob(phase="noop", key="nightly")) == (running, False)
     finish(db, running)
 
-    following, new = jobs.enqueue_once(db, NewJob(phase="noop", key="nightly"))
+    following, new = _once(db, NewJob(phase="noop", key="nightly"))
 
     assert new
     assert following.job_id != job.job_id

@@ -691,8 +691,9 @@ def test_bad_input_is_refused_before_anything_is_stored(client: Client) -> None:
         client.enqueue("nope")
     with pytest.raises(InvalidInputError, match="expected the id of a plan"):
         client.enqueue("execute")
-    with pytest.raises(InvalidInputError, match="seconds above 0"):
-        client.enqueue("noop", timeout=0)
+    for timeout in (0, float("nan")):
+        with pytest.raises(InvalidInputError, match="seconds above 0"):
+            client.enqueue("noop", timeout=timeout)
     with pytest.raises(NotFoundError):
         client.enqueue("noop", plan_id="0" * 26)
     with pytest.raises(NotFoundError):
