@@ -15,9 +15,17 @@ def database_errors() -> tuple[type[Exception], ...]:
     return (sqlite3.DatabaseError, loaded.DatabaseError) if loaded else (sqlite3.DatabaseError,)
 
 
-def store_error(error: Exception, path: Path) -> StoreError:
+def store_error(error: BaseException, path: Path) -> StoreError:
     """The error to raise instead of SQLite's *error* about the database at *path*."""
     return StoreError(f"{path}: {_advice(str(error), path)}")
+
+
+def explain(error: BaseException, path: Path) -> None:
+    """Raise what to do about *error* if it is SQLite's. A broken rule of the schema stays as it is."""
+    if (
+        isinstance(error, database_errors()) and type(error).__name__ != "IntegrityError"
+    ):  # SQLite's or peewee's
+        raise store_error(error, path) from error
 
 
 def _advice(text: str, path: Path) -> str:

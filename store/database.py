@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sqlite3
-from _signal import pthread_sigmask  # pyright: ignore[reportMissingModuleSource]
 from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from agentsd.errors import StoreBusyError, StoreError
 from agentsd.faults import reach
-from agentsd.store.advice import database_errors, store_error
+from agentsd.store.advice import database_errors, explain, store_error
 from agentsd.store.filesystem import refuse_network_filesystem
 from agentsd.store.identity import OpenFiles
 from agentsd.store.mutex import WriterMutex
 from agentsd.store.paths import StateDir
 from agentsd.store.transaction import Actor, Parameters, Transaction, Unit
 from agentsd.store.upgrade import needs_upgrade, upgrade
+from agentsd.store.writing import Writing, signals_held_back
 
 MUTEX_PATIENCE = 10.0
 """Seconds that a command line waits for the writer mutex before it says who holds it."""
@@ -36,7 +35,6 @@ _PRAGMAS: dict[str, object] = {
     "wal_autocheckpoint": 1000,
     "mmap_size": 0,  # the WAL-reset bug of SQLite <= 3.51.2 is worse with mapped files
 }
-_HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGTSTP}
 
 
 class Database:
@@ -57,7 +55,7 @@ class Database:
     def _open(self) -> None:
         reach("open.begin")
         refuse_network_filesystem(self.state.root)
-        with _signals_held_back():
+        with signals_held_back():
             held = self._acquire_for_opening()
             try:
                 self.connection = sqlite3.connect(self.state.database, isolation_level=None)
@@ -154,33 +152,16 @@ class Database:
         try:
             yield
         except database_errors() as error:
-            self._explain(error)
+            explain(error, self.state.database)
+            raise
 
-    def _explain(self, error: Exception) -> NoReturn:
-        if type(error).__name__ == "IntegrityError":  # SQLite's own, or peewee's of it
-            raise error
-        raise store_error(error, self.state.database) from error
-
-    @contextlib.contextmanager
-    def write(self, *, durable: bool = True) -> Generator[Transaction]:
+    def write(self, *, durable: bool = True) -> Writing:
         """A write transaction under the mutex; commits at the end, rolls back on an exception.
 
         *durable*: whether the commit reaches the disk before this returns (``synchronous=FULL``).
         INT, TERM and TSTP wait until it is over: a stopped or half-dead writer would block everyone.
         """
-        # Each context manager more, and each enum of a signal, is paid by every job.
-        before = pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-        try:
-            self.mutex.acquire(MUTEX_PATIENCE)
-            try:
-                with self._unit(durable=durable) as transaction:
-                    yield transaction
-            except database_errors() as error:
-                self._explain(error)
-            finally:
-                self.mutex.release()
-        finally:
-            pthread_sigmask(signal.SIG_SETMASK, before)
+        return Writing(self, MUTEX_PATIENCE, durable=durable)
 
     @contextlib.contextmanager
     def try_write(self, *, durable: bool = True) -> Generator[Transaction | None]:
@@ -193,12 +174,12 @@ class Database:
             yield None
             return
         try:
-            with self._unit(durable=durable) as transaction:
+            with self.unit(durable=durable) as transaction:
                 yield transaction
         finally:
             self.mutex.release()
 
-    def _unit(self, *, durable: bool) -> Unit:
+    def unit(self, *, durable: bool) -> Unit:
         """A transaction, which is never begun on a ghost."""
         self.refuse_ghost()
         return Unit(self.connection, self.actor, self.state, durable=durable)
@@ -208,7 +189,7 @@ class Database:
 
         If a stopped writer holds that, this is not the last closer, and closes without it.
         """
-        with _signals_held_back():
+        with signals_held_back():
             with contextlib.suppress(StoreBusyError):
                 self.mutex.acquire(LOOKING_PATIENCE)
             self.connection.close()
@@ -221,15 +202,6 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Generator[None]:
-    before = pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-    try:
-        yield
-    finally:
-        pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def open_store(state: StateDir, actor: Actor | None = None) -> Database:

@@ -29,9 +29,14 @@ class OpenFiles:
 
     def gone(self) -> str | None:
         """The one that was moved, deleted or replaced since; None if none was."""
-        folder = _version(self.folder)
-        if folder is not None and folder == self.at_rest:
-            return None
+        try:
+            status = os.stat(self.folder)  # noqa: PTH116 - before each transaction, and a third of the time
+        except FileNotFoundError:
+            folder = None
+        else:
+            folder = status.st_dev, status.st_ino, status.st_ctime_ns
+            if folder == self.at_rest:
+                return None
         for name, opened in self._opened:
             if opened is not None and _identity(name) != opened:
                 return name
@@ -41,15 +46,6 @@ class OpenFiles:
     def _tells_the_next_change(self, changed: int) -> bool:
         """Whether the folder's time will be another then: not so soon, in whole seconds, or if the file is elsewhere."""
         return time.time_ns() - changed > AT_REST and changed % _SECOND != 0 and not self._is_linked
-
-
-def _version(folder: str) -> tuple[int, int, int] | None:
-    """What is another after every change of what a folder holds; None if there is no folder."""
-    try:
-        status = os.stat(folder)  # noqa: PTH116 - before each transaction, and a third of the time
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _identity(name: str) -> tuple[int, int] | None:

@@ -5,8 +5,14 @@ That is a full id, or a prefix or suffix of six characters or more.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from agentsd.errors import AmbiguousIdError, InvalidInputError, NotFoundError
 from agentsd.store.database import Database
+
+if TYPE_CHECKING:
+    from ulid import ULID
 
 SHORTEST = 6
 _FULL = 26  # characters of a ULID
@@ -15,9 +21,14 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: https://g
 
 def new_id() -> str:
     """A fresh ULID: 26 characters that sort by time of birth."""
+    return str(_ulid()())
+
+
+@cache
+def _ulid() -> type[ULID]:
     from ulid import ULID  # noqa: PLC0415 - it loads importlib.metadata, which only who makes ids should pay for
 
-    return str(ULID())
+    return ULID
 
 
 def resolve_id(db: Database, kind: str, table: str, column: str, ident: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -22,10 +21,6 @@ _NO_DATA: Mapping[str, JSON] = MappingProxyType({})
 COLUMNS = tuple(field.name for field in fields(AsyncJob))
 COLUMN_LIST = ", ".join(COLUMNS)
 _SELECT = f"SELECT {COLUMN_LIST} FROM async_jobs"
-_inserted = attrgetter(
-    "job_id", "plan_id", "phase", "payload_json", "schema_version", "created_at", "attempt", "retry_of", "priority",
-    "timeout", "held_at", "held_by", "waits_for", "key",
-)  # fmt: skip
 _QUEUED = AsyncJobStatus.QUEUED.value  # sqlite3 takes plain text several times as fast as an enum's
 _STATUS, _REASON = COLUMNS.index("status"), COLUMNS.index("reason")
 _INSERT = """INSERT INTO async_jobs (job_id, plan_id, phase, status, payload_json, schema_version, created_at,
@@ -124,7 +119,13 @@ def insert(tx: Transaction, job: NewJob) -> AsyncJob:
         waits_for=_awaited(tx, job.after) if job.after else None,
         key=job.key,
     )
-    tx.change(_INSERT, _inserted(new))
+    tx.connection.execute(
+        _INSERT,
+        (
+            job_id, new.plan_id, new.phase, new.payload_json, new.schema_version, tx.now, new.attempt, new.retry_of,
+            new.priority, new.timeout, new.held_at, new.held_by, new.waits_for, new.key,
+        ),
+    )  # fmt: skip
     reach("enqueue.inserted")
     events.record(tx, job_id, None, _QUEUED, detail=_origin(job))
     return new

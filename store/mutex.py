@@ -39,6 +39,8 @@ class WriterMutex:
 
         While it goes from hand to hand it is only busy, and is waited for: ``_MOST_TURNS`` times as long at most.
         """
+        if self.try_acquire():
+            return
         begun = time.monotonic()
         since, holder, look = begun, -1, begun
         pause = _FIRST_PAUSE

@@ -7,6 +7,7 @@ a newer version is not claimed at all (the claim filters on the column ``schema_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,16 @@ UPGRADES: Mapping[int, Callable[[Envelope], Envelope]] = MappingProxyType({})
 
 def wrap(phase: str, data: JSON, extra: Mapping[str, JSON] | None = None) -> str:
     """The envelope of *data* as JSON text. Raises BadPayloadError if *data* is not JSON."""
+    return _empty(phase) if data is None and not extra else _wrap(phase, data, extra)
+
+
+@lru_cache
+def _empty(phase: str) -> str:
+    """That of a job which is told nothing: the same for every one of its phase."""
+    return _wrap(phase, None, None)
+
+
+def _wrap(phase: str, data: JSON, extra: Mapping[str, JSON] | None) -> str:
     try:
         return orjson.dumps(
             {"schema_version": PAYLOAD_VERSION, "phase": phase, "data": data, **(extra or {})}

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +21,7 @@ from agentsd.store import advice, database, filesystem, health, jobs
 from agentsd.store.database import Database, open_store
 from agentsd.store.jobs import NewJob
 from agentsd.store.mutex import WriterMutex
-from agentsd.store.transaction import Actor
+from agentsd.store.transaction import Actor, Transaction
 
 HOLD = """
 import sys, time
@@ -176,6 +177,78 @@ def test_signals_wait_until_a_transaction_is_over(db: Database) -> None:
 
     assert [False] == seen
     assert jobs.counts(db)["queued"] == 1
+
+
+def _is_free(home: Home) -> bool:
+    """Whether another opener can take the mutex, and no signal is held back here."""
+    other = WriterMutex(home.state.root / "agents.db.lock")
+    free = other.try_acquire()
+    other.close()
+    return free and signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+def _fail_in_the_middle(tx: Transaction) -> None:
+    tx.execute("SELECT 1 FROM nowhere")
+
+
+def _break_a_rule(tx: Transaction) -> None:
+    tx.execute("INSERT INTO job_events (job_id, at, actor, pid) VALUES ('nobody', '', '', 1)")
+
+
+def _break_the_commit(tx: Transaction) -> None:
+    tx.execute("PRAGMA defer_foreign_keys = ON")
+    _break_a_rule(tx)
+
+
+@pytest.mark.parametrize(
+    ("fail", "error", "words"),
+    [
+        (_fail_in_the_middle, StoreError, "agents.db: no such table: nowhere"),
+        (_break_a_rule, sqlite3.IntegrityError, "FOREIGN KEY"),
+        (_break_the_commit, sqlite3.IntegrityError, "FOREIGN KEY"),
+    ],
+)
+def test_a_transaction_that_fails_is_over(
+    home: Home, db: Database, fail: Callable[[Transaction], None], error: type[Exception], words: str
+) -> None:
+    """Nothing of it is left, the mutex is free, and signals arrive again; SQLite's words are explained."""
+    with pytest.raises(error, match=words), db.write() as tx:
+        jobs.insert(tx, NewJob(phase="noop"))
+        fail(tx)
+
+    assert _is_free(home)
+    assert jobs.counts(db)["queued"] == 0
+
+
+def test_a_transaction_that_does_not_begin_is_over(
+    home: Home, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether others hold the mutex, SQLite's own lock is taken, or the file is gone."""
+    monkeypatch.setattr(database, "MUTEX_PATIENCE", 0.05)
+    holder = _hold(home)
+    try:
+        with pytest.raises(StoreBusyError), db.write():
+            pass
+        assert holder.poll() is None
+        with db.try_write() as tx:
+            assert tx is None, "it is still the other's"
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert _is_free(home)
+
+    db.connection.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(home.state.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="database is locked"), db.write():
+        pass
+    other.close()
+    assert _is_free(home)
+
+    home.state.database.unlink()
+    with pytest.raises(StoreError, match="deleted"), db.write():
+        pass
+    assert _is_free(home)
 
 
 def test_a_store_of_a_newer_version_is_refused(home: Home) -> None:
