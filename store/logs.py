@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from agentsd.errors import InvalidInputError
@@ -14,6 +16,17 @@ JOB_LOG = "job.log"
 CHUNK = 1 << 16
 FOLLOW_INTERVAL = 0.1
 """Seconds between two looks while following."""
+
+
+def remove_spare_logs(directory: Path, live: Collection[str]) -> None:
+    """Remove the folders that workers which are not *live* had over; one that ends by itself removes its own."""
+    for path in directory.iterdir():
+        if path.name.partition("-")[0] not in live:
+            gone = path.with_name(f"{path.name}.gone")
+            # A job of a worker that nobody knows to live may be taking it just now: by then it has another name.
+            with contextlib.suppress(OSError):
+                path.rename(gone)
+                shutil.rmtree(gone)
 
 
 def log_files(directory: Path) -> list[Path]:

@@ -34,6 +34,11 @@ class StateDir:
         return self.root / "logs"
 
     @property
+    def spare_logs(self) -> Path:
+        """Log folders that are ready for the next jobs, by worker."""
+        return self.root / "spare_logs"
+
+    @property
     def sandboxes(self) -> Path:
         """The work trees that plans run in."""
         return self.root / "sandboxes"

@@ -45,11 +45,12 @@ class SpawnerGuard:
         listener: Listener,
         preload: Callable[[], tuple[str, ...]],
         worker_group: Path | None = None,
+        spare_logs: str = "",
     ) -> None:
         self._worker_id = worker_id
         self._selector, self._timers, self._listener = selector, timers, listener
         self._preload = preload
-        self._worker_group = worker_group
+        self._worker_group, self._spare_logs = worker_group, spare_logs
         self._refused: set[tuple[str, ...]] = set()
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
         # Children that were here before are not ours: exec'ed by a shell, a process inherits some.
@@ -74,7 +75,7 @@ class SpawnerGuard:
     def _start(self) -> SpawnerProcess:
         preload = self._preload()
         wanted = () if preload in self._refused else preload
-        spawner = SpawnerProcess(self._worker_id, wanted, self._worker_group)
+        spawner = SpawnerProcess(self._worker_id, wanted, self._worker_group, self._spare_logs)
         self._selector.register(spawner.link, selectors.EVENT_READ, self.hear)
         self._watching_writes = False
         return spawner

@@ -26,8 +26,13 @@ _TITLE_ROOM = "-" * (160 + 11 * MOST_STANDBYS)
 class SpawnerProcess:
     """One spawner, from its start to its reaping."""
 
-    def __init__(self, worker_id: str, preload: Sequence[str], worker_group: Path | None = None) -> None:
-        """Raises OSError if there is no process or no descriptor to be had."""
+    def __init__(
+        self, worker_id: str, preload: Sequence[str], worker_group: Path | None = None, spare_logs: str = ""
+    ) -> None:
+        """*spare_logs* begins the paths at which log folders lie that no job has.
+
+        Raises OSError if there is no process or no descriptor to be had.
+        """
         ours, theirs = socket.socketpair()
         # The environment is what every descendant shows in /proc/PID/environ from its first instruction
         # on; SPT_NOENV keeps setproctitle from overwriting it.
@@ -37,7 +42,7 @@ class SpawnerProcess:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [sys.executable, "-P", "-c", "from agentsd.workers.program import main; main()",
-                 worker_id, ",".join(preload), str(worker_group or ""), _TITLE_ROOM],
+                 worker_id, ",".join(preload), str(worker_group or ""), spare_logs, _TITLE_ROOM],
                 env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
                 # A group, not a session: when the supervisor dies while the spawner is stopped, the group
                 # is orphaned and the kernel wakes it, so that it can end the trees.

@@ -17,6 +17,7 @@ from agentsd.store import workers
 from agentsd.store.database import open_store
 from agentsd.store.health import refuse_damaged
 from agentsd.store.ids import new_id
+from agentsd.store.logs import remove_spare_logs
 from agentsd.store.paths import StateDir, runtime_dir
 from agentsd.store.settings import Settings, load_settings
 from agentsd.store.transaction import Actor
@@ -27,6 +28,7 @@ from agentsd.supervisor.guard import SpawnerGuard
 from agentsd.supervisor.ledger import RETRY_BROKEN, RETRY_BUSY, Ledger, Written
 from agentsd.supervisor.notices import Listener, Notice, about, silent
 from agentsd.supervisor.orders import OrderBook
+from agentsd.supervisor.remnants import is_provably_dead
 from agentsd.supervisor.running import Stage
 from agentsd.supervisor.shutdown import Shutdown
 from agentsd.supervisor.signals import SignalInbox
@@ -85,9 +87,16 @@ class AsyncWorker:
             self.guard = SpawnerGuard(
                 self.worker_id, self.selector, self.timers, self.listener, lambda: self.settings.preload,
                 choose(self.settings.containment, self.worker_id, self.listener),
+                str(self.state.spare_logs / self.worker_id),
             )  # fmt: skip
             undo.callback(self.guard.finish)
-            for directory in (self.state.logs, self.state.sandboxes, self.state.apply, self.state.locks):
+            for directory in (
+                self.state.logs,
+                self.state.spare_logs,
+                self.state.sandboxes,
+                self.state.apply,
+                self.state.locks,
+            ):
                 directory.mkdir(mode=0o700, exist_ok=True)
             self.db = open_store(self.state, Actor.current(self.worker_id))
             undo.callback(self.db.close)
@@ -97,6 +106,8 @@ class AsyncWorker:
             self._assemble()
             self._register()
             undo.pop_all()
+        live = [row.worker_id for row in workers.list_workers(self.db) if not is_provably_dead(row)]
+        remove_spare_logs(self.state.spare_logs, live)
         self.ledger.beaten_at = time.monotonic()
         self.duties.begin()
         self.listener(

@@ -12,6 +12,7 @@ from agentsd.faults import reach
 from agentsd.workers import kernel
 from agentsd.workers.order import Order
 from agentsd.workers.slot import Slot
+from agentsd.workers.spare_log import open_log
 from agentsd.workers.stack import CHANNEL_FD, STACK_FD, install, reserve_descriptors
 from agentsd.workers.title import set_title
 
@@ -55,25 +56,20 @@ def forget_signals(cause: Callable[[], str]) -> None:
     Its spawner's TERM does: *cause* is set before that is sent. Stopped until now, the process may find both.
     """
     while waiting := kernel.sigpending():
-        signal.sigtimedwait(waiting, 0)
+        signal.sigwait(waiting)  # it is there, so this does not wait
     if cause():
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def become_this_job(order: Order) -> None:
-    """Take on the job's output and title."""
+def become_this_job(order: Order, spare_log: str) -> None:
+    """Take on the job's output and title. *spare_log* is a folder that it may have for its log, or empty."""
     reach("child.output")
-    _open_output(order.log_dir)
+    _send_output_to(open_log(order.log_dir, spare_log))
     set_title(order.title)
 
 
-def _open_output(log_dir: str) -> None:
+def _send_output_to(log: int) -> None:
     """Stdin from nowhere; stdout and stderr appended to the job's log, so that it can be cut meanwhile."""
-    try:  # noqa: SIM105 - a function that is entered costs pages here
-        os.mkdir(log_dir, 0o700)
-    except FileExistsError:
-        pass
-    log = os.open(f"{log_dir}/job.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(log, 1)

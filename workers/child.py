@@ -112,7 +112,7 @@ def _live(order: Order, body: bytes, board: Board, slot: Slot) -> int:
     """From an order to the exit code."""
     cause = partial(board.cause, slot.number)
     forget_signals(cause)
-    become_this_job(order)
+    become_this_job(order, slot.offered_log)
     token = CancellationToken(cause)
     _let_signals_in(order, token)
     return _run(order, body, CHANNEL_FD, board, slot.number, token)

@@ -33,8 +33,9 @@ class Standby:
 class Forks:
     """Makes the children of one spawner, each in a slot of its own."""
 
-    def __init__(self, board: Board, worker_group: str | None) -> None:
-        self._board, self._worker_group = board, worker_group
+    def __init__(self, board: Board, worker_group: str | None, spare_logs: str = "") -> None:
+        """*spare_logs* begins the path of each slot's spare log folder; empty: there are none."""
+        self._board, self._worker_group, self._spare_logs = board, worker_group, spare_logs
         self._slots: dict[int, Slot] = {}
         self._spawner = os.getpid()
 
@@ -96,9 +97,9 @@ class Forks:
         try:
             slot = self._slots.get(number)
             if slot is None:
-                slot = self._slots[number] = Slot(number, self._worker_group)
-            if self._worker_group is not None:
-                slot.prepare()
+                spare_log = f"{self._spare_logs}-{number}" if self._spare_logs else ""
+                slot = self._slots[number] = Slot(number, self._worker_group, spare_log)
+            slot.prepare()
         except OSError:
             self._board.give_back(number)
             raise

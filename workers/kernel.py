@@ -22,6 +22,7 @@ __all__ = [
     "adopt_orphans",
     "die_with_parent",
     "give_back_memory",
+    "nobody_else_has",
     "pthread_sigmask",
     "set_handler",
     "setitimer",
@@ -50,6 +51,16 @@ if sys.platform == "linux":
         """Have the kernel KILL this process when the *thread* that forked it ends. Not inherited by fork."""
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
+    _fcntl = ctypes.PyDLL(None).fcntl
+    _F_SETLEASE, _F_WRLCK, _F_UNLCK = 1024, 1, 2  # asm-generic/fcntl.h
+
+    def nobody_else_has(fd: int) -> bool:
+        """Whether this descriptor is the only one that its file is open by; False where that cannot be told."""
+        if _fcntl(fd, _F_SETLEASE, _F_WRLCK) != 0:
+            return False
+        _fcntl(fd, _F_SETLEASE, _F_UNLCK)
+        return True
+
     def give_back_memory() -> None:
         """Have the C library give back what is free in its heap: each page that is there costs in every fork."""
         with suppress(AttributeError):  # not the GNU C library
@@ -60,6 +71,10 @@ if sys.platform == "linux":
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 else:  # untested: macOS has neither; a job ends at its deadline timer or at the next start
+
+    def nobody_else_has(_fd: int) -> bool:
+        """False: this system does not tell."""
+        return False
 
     def give_back_memory() -> None:
         """Nothing: this system's C library does it by itself."""

@@ -70,7 +70,7 @@ def main() -> NoReturn:
     for number in SPAWNER_IGNORES:
         signal.signal(number, signal.SIG_DFL)
     worker_group = _probed(link, sys.argv[3])
-    spawner = Spawner(link, title, worker_group)
+    spawner = Spawner(link, title, worker_group, sys.argv[4])
     rehearse(spawner.board)
     gc.collect()
     kernel.give_back_memory()

@@ -1,4 +1,4 @@
-"""What belongs to one slot of a spawner and is used by one job after the other: its control group, its stack file."""
+"""What belongs to one slot of a spawner and is used by one job after the other: control group, stack file, spare log folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 
 from agentsd.workers.cgroup import Group, remove
+from agentsd.workers.spare_log import SpareLog
 from agentsd.workers.stack import StackFile
 
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
@@ -14,17 +15,21 @@ _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 class Slot:
     """One slot. ``group`` is None where there are no control groups, or this one could not be made."""
 
-    def __init__(self, number: int, worker_group: str | None) -> None:
-        """Raises OSError if there is no descriptor left."""
+    def __init__(self, number: int, worker_group: str | None, spare_log: str = "") -> None:
+        """*spare_log* is where its log folder lies while no job has it. Raises OSError if there is no descriptor left."""
         self.number = number
         self._worker_group = worker_group
         self.stack = StackFile() if hasattr(os, "memfd_create") else None
         self.group: Group | None = None
         self.oom_before = 0
         """What the group had counted when its job began."""
+        self.log = SpareLog(spare_log)
+        self.offered_log = ""
+        """The folder that the next job may have for its log."""
 
     def prepare(self) -> None:
         """Before a fork: have a group in which nobody has been. Raises OSError if there is no descriptor left."""
+        self.offered_log = self.log.offer()
         if self._worker_group is None:
             return
         try:
@@ -65,6 +70,7 @@ class Slot:
 
     def close(self) -> None:
         """The spawner ends."""
+        self.log.remove()
         if self.group is not None:
             self.group.remove()
             self.group = None

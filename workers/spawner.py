@@ -38,11 +38,12 @@ class Spawner:
     (counts of references): a turn of the loop calls few, and none that has nothing to do.
     """
 
-    def __init__(self, link: Link, title: str, worker_group: str | None = None) -> None:
+    def __init__(self, link: Link, title: str, worker_group: str | None = None, spare_logs: str = "") -> None:
+        """*spare_logs* begins the path of each slot's spare log folder; empty: there are none."""
         self._link, self._title = link, title
         self._worker_group = worker_group
         self.board = Board()
-        self._forks = Forks(self.board, worker_group)
+        self._forks = Forks(self.board, worker_group, spare_logs)
         self._children = OwnChildren() if LINUX else own_children
         self._leaders: dict[str, Leader] = {}
         self._by_pid: dict[int, Leader] = {}
@@ -259,8 +260,11 @@ class Spawner:
         ended = leader.exit or {}
         if slot.group is not None:
             slot.leave(clean=not leader.cause and ended.get("exit_code") == 0)
+        is_over = begun or leader.cause
+        if is_over:
+            slot.log.keep(leader.order.log_dir)
         self._forks.give_back(slot)
-        if not begun and not leader.cause:
+        if not is_over:
             # No descriptor, no room for its log; or somebody killed it before it was a job's.
             how = ended.get("signal") or f"exit code {ended.get('exit_code')}"
             self._not_begun(leader.order, f"its process ended before it could begin ({how})")
