@@ -57,7 +57,7 @@ class Link:
     def flush(self) -> bool:
         """Send what the kernel has room for; returns whether all went out.
 
-        A dead peer is no error here: end of file is what tells, and it is read in :meth:`receive`.
+        A dead peer is no error here, and what was for it is dropped: end of file is what tells, and it is read in :meth:`receive`.
         """
         while self._out:
             data, fd = self._out[0]
@@ -69,7 +69,7 @@ class Link:
                 return False
             except (BrokenPipeError, ConnectionResetError):
                 self._drop_unsent()
-                return True
+                return False
             if fd is not None:
                 os.close(fd)
             if sent == len(data):
