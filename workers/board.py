@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import mmap
 
-SLOTS = 1024
-"""The most job processes of one supervisor."""
+SLOTS = 1280
+"""The most processes of one spawner: the jobs that run at once, those that stand by, and those that are being ended."""
 
 _BYTES = 3  # of a slot: cause, shield, begun
 CAUSES = ("", "cancelled", "timeout", "shutdown", "output_limit", "stuck", "worker_lost")

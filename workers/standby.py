@@ -100,8 +100,9 @@ class Standbys:
         return "" if was_told_to else _how(code)
 
     def _rest(self, now: float) -> None:
-        self._pause = min(2 * self._pause, LONGEST_PAUSE) or FIRST_PAUSE
-        self.due = now + self._pause
+        if self.due == math.inf:  # those that have ended together are one reason for a pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE) or FIRST_PAUSE
+            self.due = now + self._pause
 
     def _reckon(self) -> None:
         waiting = len(self._waiting) - len(self._surplus)
