@@ -68,6 +68,11 @@ class Fleet:
         """Jobs that are claimed and have no process: that of the foreground at first, and those whose process died."""
         return [running for running in self.running.values() if running.stage is Stage.CLAIMED]
 
+    @property
+    def lacking(self) -> int:
+        """How many jobs need a process of those that wait, or have one that the spawner still takes for one of them."""
+        return sum(running.stage in (Stage.CLAIMED, Stage.MATCHED) for running in self.running.values())
+
     def match(self) -> None:
         """Give the processes that wait to the jobs that wait; they begin when that is stored."""
         for running in self.waiting:
@@ -105,14 +110,18 @@ class Fleet:
         """From now on this spawner; None: there is none. What stood by in the last one is gone."""
         self.spawner = spawner
         self.led.clear()
-        while self.ready:
-            self.ready.popleft().channel.close()
+        self.dismiss()
         for running in self.running.values():
             # One whose order has not gone out whole has not begun either.
             if running.stage in (Stage.MATCHED, Stage.LED) or running.unsent:
                 self._part(running)
                 if running.end_asked:
                     self._end_without_process(running, *_ENDED_BEFORE_IT_BEGAN[running.end_asked])
+
+    def dismiss(self) -> None:
+        """What stood by is gone, or is to go."""
+        while self.ready:
+            self.ready.popleft().channel.close()
 
     def _part(self, running: RunningJob) -> None:
         """Its process is gone: the job waits for another one."""
@@ -162,6 +171,9 @@ class Fleet:
         for process in [process for process in self.ready if process.pid == pid]:
             process.channel.close()
             self.ready.remove(process)
+        for running in self.running.values():
+            if running.stage is Stage.MATCHED and running.pid == pid:
+                self._part(running)
 
     def _fork_failed(self, error: str, again_in: float) -> None:
         """Nothing is claimed for a process that is not there; a job that is already, waits: a full process table is not its fault."""

@@ -172,6 +172,7 @@ class AsyncWorker:
         """Trees first, then the row, then the store."""
         reach("stop.begin")
         self.guard.finish()
+        self.fleet.dismiss()
         reach("stop.swept")
         for callback in self._callbacks:
             try:
@@ -314,12 +315,12 @@ class AsyncWorker:
 
     def _processes_wanted(self) -> int:
         """How many processes are to wait, with those that wait already."""
-        waiting = len(self.fleet.waiting)
+        lacking = self.fleet.lacking
         if not self._is_accepting:
-            return waiting
+            return lacking
         if not self.standbys and self.room() and not self.duties.queue_is_empty():
-            return max(waiting, 1)  # nobody waits for a job, so a job waits for one
-        return max(waiting, self.standbys)
+            return max(lacking, 1)  # nobody waits for a job, so a job waits for one
+        return max(lacking, self.standbys)
 
     def room(self) -> int:
         """How many more jobs may run."""

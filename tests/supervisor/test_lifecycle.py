@@ -537,6 +537,32 @@ def test_hooks_run_after_the_last_job(home: Home, client: Client) -> None:
     assert ended.stdout.index("job_ended") < ended.stdout.index("hook ran")
 
 
+RUN_TWICE = """
+    import gc, os
+    from agentsd import connect
+    from agentsd.store.paths import state_dir
+    from agentsd.store.settings import load_settings
+    from agentsd.supervisor.worker import AsyncWorker
+    gc.disable()
+    for _ in range(2):
+        with connect() as client:
+            client.enqueue("noop")
+        AsyncWorker(state_dir(), load_settings(), drain=True).run()
+        print(len(os.listdir("/proc/self/fd")))
+"""
+
+
+def test_a_worker_that_has_ended_holds_no_descriptor(home: Home) -> None:
+    """The program that ran it goes on; what stood by in it had a channel each."""
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(RUN_TWICE)],
+        env=home.environ, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    before, after = ended.stdout.split()
+
+    assert before == after
+
+
 # -- settings, resources, faults --------------------------------------------------------------------
 
 

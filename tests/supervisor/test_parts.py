@@ -483,6 +483,20 @@ def test_a_process_that_is_gone_gets_no_job(fleet: Fleet, client: Client) -> Non
     assert [] == [*fleet.ready]
 
 
+def test_a_matched_process_that_is_gone_is_parted_from_its_job(fleet: Fleet, client: Client) -> None:
+    """Nobody was told of the two yet: the job waits again, and no other one gets the dead process."""
+    job = taken(fleet, client)
+    stand_by(fleet, 1).close()
+    fleet.match()
+    fleet.hear({"op": "gone", "pid": 1, "error": "SIGKILL"})
+    running = fleet.running[job.job_id]
+    assert ([running], []) == (fleet.waiting, fleet.ledger.starts)
+    fleet.end(running, "cancelled", 1.0)
+
+    assert [] == [*fleet.ready]
+    assert [("cancelled", "cancelled")] == ends(fleet)
+
+
 def test_what_others_have_ended_is_disowned(fleet: Fleet, client: Client) -> None:
     """Its process is killed, once; a cancel that is asked for is passed on, once."""
     for pid in (1, 2):

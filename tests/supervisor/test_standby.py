@@ -221,3 +221,18 @@ def test_none_outlives_its_worker(client: Client, worker: Supervisor, victim: st
     if victim == "spawner":
         all_of(worker, without=before)
         assert client.wait(client.enqueue("noop").job_id, timeout=20).reason is Reason.COMPLETED
+
+
+def test_a_matched_process_is_kept_while_the_store_cannot_be_written(
+    client: Client, home: Home, start: Start
+) -> None:
+    """Its job waits for nobody any more, but needs it all the same."""
+    token = home.root / "token"
+    token.touch()
+    home.environ[VARIABLE] = f"child.output=kill:{token};start.store=busy@2"
+    worker = start(standbys=0)
+    ended = client.wait(client.enqueue("noop").job_id, timeout=20)
+
+    assert (ended.reason, ended.attempt) == (Reason.COMPLETED, 1)
+    assert "ended before it could begin (SIGKILL)" in worker.said
+    assert "had ended before it had an order" not in worker.said
