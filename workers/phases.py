@@ -7,16 +7,21 @@ https://packaging.python.org/en/latest/specifications/entry-points/.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 
 GROUP = "agentsd.phases"
 BUILT_IN = {"execute": "agentsd.workers.builtin:execute", "apply": "agentsd.workers.builtin:apply"}
+_NOT_NOW = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def registered() -> dict[str, str]:
-    """Every phase that is installed now. The built-in ones cannot be replaced."""
+    """Every phase that is installed now. The built-in ones cannot be replaced.
+
+    Raises OSError if that cannot be read now, for want of descriptors or memory.
+    """
     found: dict[str, str] = {}
     for directory in reversed(sys.path):  # the first on the path wins, so it comes last
         for file in _entry_points(directory or "."):
@@ -28,18 +33,20 @@ def _entry_points(directory: str) -> Iterator[str]:
     """The text of every ``entry_points.txt`` of what is installed in *directory*."""
     try:
         names = os.listdir(directory)
-    except OSError:  # not every entry of the path is there, or a directory
+    except OSError as error:  # not every entry of the path is there, or a directory
+        if error.errno in _NOT_NOW:
+            raise
         return
     for name in names:
         if name.endswith((".dist-info", ".egg-info")):
             try:
                 with open(f"{directory}/{name}/entry_points.txt", encoding="utf-8") as file:  # noqa: PTH123 - a third of the time
                     yield file.read()
-            except (
-                OSError,
-                UnicodeDecodeError,
-            ):  # most have none; what others have broken is not ours to read
+            except UnicodeDecodeError:  # what others have broken is not ours to read
                 continue
+            except OSError as error:  # most have none
+                if error.errno in _NOT_NOW:
+                    raise
 
 
 def _phases_in(text: str) -> dict[str, str]:
