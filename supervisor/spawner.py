@@ -131,6 +131,7 @@ class SpawnerProcess:
     def finish(self) -> None:
         """End it by closing the link: it ends every tree that is left, and itself. Waits for that."""
         self.link.close()
+        self.signal(signal.SIGCONT)  # one that is stopped would not see it
         self._process.wait()
         self._close()
 

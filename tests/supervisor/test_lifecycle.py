@@ -637,6 +637,28 @@ def test_a_fork_that_fails_burns_no_attempt(client: Client, start: Start) -> Non
     assert len(ends) == len(client.list())
 
 
+def test_a_supervisor_without_descriptors_refuses_nothing(client: Client, start: Start) -> None:
+    """Which phases there are cannot be read then: that proves nothing against a job, which waits."""
+    supervisor = start()
+    limits = resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE)
+    eventually(lambda: len(standing_by(supervisor.spawner_pid)) == STANDBYS, 10, "all stand by")
+    used = {int(name) for name in os.listdir(f"/proc/{supervisor.pid}/fd")}
+    resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE, (min({*range(200)} - used), limits[1]))
+    job = client.enqueue("noop")
+    eventually(lambda: "Too many open files" in supervisor.said, 10, "it says why nothing is claimed")
+    resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE, limits)
+
+    assert Reason.COMPLETED == end_of(client, job).reason
+
+
+def test_a_spawner_that_is_stopped_keeps_no_worker_from_its_end(start: Start) -> None:
+    """It would not see that its link is closed."""
+    supervisor = start()
+    os.kill(supervisor.spawner_pid, signal.SIGSTOP)
+
+    assert 0 == supervisor.stop()
+
+
 def test_a_store_that_cannot_be_written_loses_no_result(
     client: Client, begin: Begin, start: Start, tmp_path: Path
 ) -> None:
