@@ -699,8 +699,8 @@ def test_a_store_that_is_gone_ends_the_worker(
 def test_two_workers_share_the_work_and_run_nothing_twice(client: Client, start: Start) -> None:
     """Every job exactly once, both took part, and nobody saw a locked database."""
     workers = [start(), start()]
-    with client.db.write() as tx:
-        ids = [insert(tx, NewJob(phase="noop")).job_id for _ in range(200)]
+    with client.db.write() as tx:  # so long that the other one looks, too, before one has done it all
+        ids = [insert(tx, NewJob(phase="sleep", data={"seconds": 0.05})).job_id for _ in range(200)]
     eventually(lambda: len(client.list(statuses=["succeeded"])) == len(ids), 60, "all have run")
     runs = client.db.read(
         "SELECT job_id, count(*) FROM job_events WHERE to_status = 'running' GROUP BY job_id"
