@@ -28,6 +28,8 @@ _CLAIM_ONE = f"""UPDATE async_jobs SET status = 'running', worker_id = :worker_i
 WHERE job_id = :job_id AND status = 'queued' RETURNING {COLUMN_LIST}"""
 _START = """UPDATE async_jobs SET pid = ?, pid_start = ?, started_at = ?
 WHERE job_id = ? AND status = 'running' AND worker_id = ?"""
+_PART = """UPDATE async_jobs SET pid = NULL, pid_start = NULL, started_at = NULL
+WHERE job_id = ? AND status = 'running' AND worker_id = ?"""
 _FINISH = """UPDATE async_jobs SET status = ?, reason = ?, finished_at = ?, result = ?, error = ?, exit_code = ?,
 signal = ?, user_s = ?, system_s = ?, max_rss_bytes = ?, progress = coalesce(?, progress)
 WHERE job_id = ? AND status = 'running' AND worker_id = ? RETURNING cancel_requested_at"""
@@ -112,6 +114,11 @@ def mark_started(tx: Transaction, job: AsyncJob, worker_id: str, pid: int, pid_s
     """Store the identity of a job's process, before its handler may begin. False: ownership lost."""
     reach("start.store")
     return bool(tx.change(_START, (pid, pid_start, tx.now, job.job_id, worker_id)))
+
+
+def mark_parted(tx: Transaction, job_id: str, worker_id: str) -> None:
+    """The job's process is gone and its handler has not begun: it waits for another one."""
+    tx.change(_PART, (job_id, worker_id))
 
 
 def save_progress(tx: Transaction, job_id: str, worker_id: str, progress: str) -> None:

@@ -127,6 +127,7 @@ class Fleet:
         """Its process is gone: the job waits for another one."""
         self._unwatch(running)
         running.part()
+        self.ledger.parted.append(running)
         if running in self.ledger.starts:
             self.ledger.starts.remove(running)
 

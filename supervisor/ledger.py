@@ -56,6 +56,8 @@ class Ledger:
     """Processes that wait for jobs: what is claimed gets one in the same transaction."""
     starts: list[RunningJob] = field(default_factory=list[RunningJob])
     """Jobs that were claimed before they had a process, and have one now."""
+    parted: list[RunningJob] = field(default_factory=list[RunningJob])
+    """Jobs that have lost their process before they began, and wait for another one."""
     endings: list[tuple[RunningJob, Ending]] = field(default_factory=list[tuple[RunningJob, Ending]])
     progress: list[RunningJob] = field(default_factory=list[RunningJob])
     notes: list[tuple[RunningJob, dict[str, JSON]]] = field(
@@ -78,7 +80,7 @@ class Ledger:
     def is_empty(self) -> bool:
         """Whether nothing is to be written (a claim aside)."""
         rare = self.beat_due or self.spawner_pid or self.limits
-        return not (self.starts or self.endings or self.progress or self.notes or rare)
+        return not (self.starts or self.parted or self.endings or self.progress or self.notes or rare)
 
     def requests(self) -> dict[str, CancelRequest | None]:
         """The jobs that the store says this supervisor owns, and the cancels that are asked of it. Reads only."""
@@ -117,6 +119,8 @@ class Ledger:
                 and (kept := claims.claim_one(tx, self.worker_id, following.job_id))
             ):
                 written.claimed.append(self.prepare(kept))
+        for job in self.parted:
+            claims.mark_parted(tx, job.job.job_id, self.worker_id)
         for job in self.starts:
             (written.started if self._store_process(tx, job) else written.disowned).append(job)
         for job, detail in self.notes:
@@ -182,6 +186,7 @@ class Ledger:
     def _forget_written(self) -> None:
         self.processed += len(self.endings)
         self.starts.clear()
+        self.parted.clear()
         self.endings.clear()
         self.progress.clear()
         self.notes.clear()

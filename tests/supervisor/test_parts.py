@@ -469,6 +469,20 @@ def test_an_order_that_is_only_half_sent_has_begun_nothing(fleet: Fleet, client:
     theirs.close()
 
 
+def test_a_job_that_lost_its_process_has_none_in_its_row(fleet: Fleet, client: Client) -> None:
+    """Else whoever looks would call it a running job without a process, and after a while another program its own."""
+    theirs = stand_by(fleet, 1)
+    job = taken(fleet, client)
+    assert 1 == client.get(job.job_id).pid
+    fleet.hear({"op": "not_begun", "job_id": job.job_id, "error": "SIGKILL"})
+    fleet.ledger.commit(room=0, running=1, state="running")
+    row = client.get(job.job_id)
+
+    assert ("running", None, None, None) == (row.status, row.pid, row.pid_start, row.started_at)
+    assert fleet.ledger.is_empty
+    theirs.close()
+
+
 def test_a_process_that_is_gone_gets_no_job(fleet: Fleet, client: Client) -> None:
     """Nor does one that no descriptor was left for."""
     for pid in (1, 2):
