@@ -83,11 +83,13 @@ class World:
         return [worker for worker in self.workers if worker.acts]
 
     def running(self) -> Iterator[tuple[PlayedSpawner, PlayedJob]]:
-        """The handlers that have begun."""
+        """The handlers that have begun. What others have ended does nothing more, whether its spawner has seen that or not."""
+        going = {
+            job_id for (job_id,) in self.db.read("SELECT job_id FROM async_jobs WHERE status = 'running'")
+        }
         for spawner in self.spawners:
             for job in spawner.jobs.values():
-                # One that others have killed does nothing more, whether its spawner has seen that or not.
-                if job.begun and job.exit is None and self.bodies.is_alive(job.pid):
+                if job.begun and job.exit is None and job.job_id in going:
                     yield spawner, job
 
     def start_worker(self) -> SteppedWorker:
