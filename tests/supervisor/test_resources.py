@@ -532,6 +532,11 @@ def test_a_worker_without_descriptors_goes_on_when_it_has_some(client: Client, s
     resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     waiting = [client.enqueue("echo", payload=number) for number in range(STANDBYS + 2)]
     eventually(lambda: "has ended (exit code 0)" in worker.said, 20, "a process that nobody can reach ends")
+    eventually(
+        lambda: not client.list(statuses=[AsyncJobStatus.RUNNING]),
+        20,
+        "what stood by before has done its work",
+    )
     os.kill(worker.spawner_pid, signal.SIGKILL)
     eventually(lambda: "spawner_waits" in worker.said, 20, "the spawner is missed")
     resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, limits)
