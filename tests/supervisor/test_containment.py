@@ -186,7 +186,9 @@ def test_groups_that_somebody_removes_end_no_job(
     for slot in removed:
         slot.rmdir()
     at_once("second", "tree")
-    assert set(removed) & set(at_once("third")), "later jobs have a group again"
+    # One that stood by meanwhile has none, and that is seen when its job has ended.
+    later = (set(removed) & set(at_once(f"later {number}")) for number in range(8))
+    assert any(later), "later jobs have a group again"
 
     (den / "gate").touch()
     assert client.wait(neighbour.job_id, timeout=20).reason is Reason.COMPLETED
