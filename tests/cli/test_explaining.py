@@ -28,10 +28,12 @@ def begin(agents: Agents, phase: str, payload: object = None) -> str:
     return job
 
 
-def test_a_job_that_is_being_cancelled(agents: Agents, patient: Supervisor) -> None:
+def test_a_job_that_is_being_cancelled(agents: Agents, patient: Supervisor, home: Home) -> None:
     """When it will be killed, and what is left of it; not what a cancel would do."""
     agents.set("async.cancel_grace", 600)
-    job = begin(agents, "ignore-term")
+    entered = home.root / "entered"
+    job = begin(agents, "ignore-term", {"entered": str(entered)})
+    eventually(entered.exists, 10, "it ignores TERM")
     before = agents("job", "explain", job).out
     agents("job", "cancel", job)
     after = agents("job", "explain", job).out

@@ -456,11 +456,13 @@ def test_a_terminal_that_is_closed_lets_jobs_finish(
 
 @pytest.mark.parametrize("phase", ["cooperative", "ignore-term"])
 def test_more_signals_end_them_and_they_are_queued_anew(
-    client: Client, begin: Begin, start: Start, phase: str
+    client: Client, begin: Begin, start: Start, tmp_path: Path, phase: str
 ) -> None:
     """The second one is TERM, the third KILL; an interrupted job keeps its attempt."""
-    supervisor = start(cancel_grace="600 s")
-    job = begin(phase, {"seconds": 600})
+    supervisor, entered = start(cancel_grace="600 s"), tmp_path / "entered"
+    job = begin(phase, {"entered": str(entered)})
+    if phase == "ignore-term":
+        eventually(entered.exists, 10, "it ignores TERM")
     stop_in_stages(supervisor, 2 if phase == "cooperative" else 3)
     assert 0 == supervisor.process.wait(15)
     ended = client.get(job.job_id)
