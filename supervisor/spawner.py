@@ -101,7 +101,7 @@ class SpawnerProcess:
 
     def hear(self) -> list[Message]:
         """The messages that have come. A ``ready`` one has its ``channel``, or None if no descriptor was left for that."""
-        messages = [message for message, _ in self.link.receive()]
+        messages = self.link.receive()
         for message in messages:
             if message["op"] == "ready":
                 fd = self.link.take_fd()

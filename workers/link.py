@@ -1,7 +1,6 @@
 """The socket pair between a supervisor and its spawner: messages and descriptors.
 
-A message is a header and a raw body, so that the spawner passes a job's payload on without reading it. Headers are
-``marshal``'s: both ends are the same interpreter, nothing of it is kept, and a JSON library would double what a fork has to copy.
+Messages are ``marshal``'s: both ends are the same interpreter, nothing of it is kept, and a JSON library would double what a fork has to copy.
 Both ends are non-blocking: a stopped spawner must not stop the supervisor, nor the other way round.
 """
 
@@ -17,7 +16,7 @@ TYPE_CHECKING = False  # as in typing, which a fork would have to copy
 if TYPE_CHECKING:
     from typing import Any
 
-LENGTHS = struct.Struct("<II")  # of the header, of the body
+_LENGTH = struct.Struct("<I")  # of a message
 _CHUNK = 64 * 1024  # a larger buffer would be mapped and unmapped for every read
 _ROOM = socket.CMSG_LEN(64 * 4)  # for more descriptors than can come with one chunk
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
@@ -49,10 +48,10 @@ class Link:
         """Whether messages wait for room in the socket."""
         return bool(self._out)
 
-    def post(self, header: Message, body: bytes = b"", fd: int | None = None) -> None:
+    def post(self, message: Message, fd: int | None = None) -> None:
         """Put a message into the outgoing queue. *fd* is sent along and then closed here."""
-        head = marshal.dumps(header)
-        self._out.append((LENGTHS.pack(len(head), len(body)) + head + body, fd))
+        data = marshal.dumps(message)
+        self._out.append((_LENGTH.pack(len(data)) + data, fd))
 
     def flush(self) -> bool:
         """Send what the kernel has room for; returns whether all went out.
@@ -60,7 +59,7 @@ class Link:
         A dead peer is no error here, and what was for it is dropped: end of file is what tells, and it is read in :meth:`receive`.
         """
         while self._out:
-            data, fd = self._out[0]
+            data, fd = self._next()
             try:
                 sent = (
                     socket.send_fds(self.socket, [data], [fd]) if fd is not None else self.socket.send(data)
@@ -75,9 +74,21 @@ class Link:
             if sent == len(data):
                 self._out.popleft()
             else:
-                # No copy: a large payload goes out in many parts.
                 self._out[0] = (memoryview(data)[sent:], None)
         return True
+
+    def _next(self) -> tuple[bytes | memoryview, int | None]:
+        """What is to be sent now, which stays the first in the queue.
+
+        All up to the next descriptor in one piece: sent one by one, the other end could act on "this one has a job" before
+        it hears that no other is wanted in its place.
+        """
+        pieces: list[bytes | memoryview] = []
+        while self._out and self._out[0][1] is None:
+            pieces.append(self._out.popleft()[0])
+        if pieces:
+            self._out.appendleft((pieces[0] if len(pieces) == 1 else b"".join(pieces), None))
+        return self._out[0]
 
     def _drop_unsent(self) -> None:
         for _, fd in self._out:
@@ -85,7 +96,7 @@ class Link:
                 os.close(fd)
         self._out.clear()
 
-    def receive(self) -> list[tuple[Message, bytes]]:
+    def receive(self) -> list[Message]:
         """All messages that have come whole. Sets ``closed`` when the peer is gone."""
         while not self.closed:
             try:
@@ -111,16 +122,15 @@ class Link:
         # placeholder keeps the later ones with their own messages.
         self._fds.extend(fds or (LOST,))
 
-    def _whole_messages(self) -> list[tuple[Message, bytes]]:
-        messages: list[tuple[Message, bytes]] = []
-        while len(self._in) >= LENGTHS.size:
-            head, body = LENGTHS.unpack_from(self._in)
-            begin = LENGTHS.size + head
-            if len(self._in) < begin + body:
+    def _whole_messages(self) -> list[Message]:
+        messages: list[Message] = []
+        while len(self._in) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._in)
+            end = _LENGTH.size + length
+            if len(self._in) < end:
                 break
-            header = marshal.loads(self._in[LENGTHS.size : begin])  # noqa: S302 - see above
-            messages.append((header, bytes(self._in[begin : begin + body])))
-            del self._in[: begin + body]
+            messages.append(marshal.loads(self._in[_LENGTH.size : end]))  # noqa: S302 - see above
+            del self._in[:end]
         return messages
 
     def take_fd(self) -> int:

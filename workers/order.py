@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import marshal
 import os
+import struct
 from collections import namedtuple
 
-from agentsd.workers.link import LENGTHS, Message
+from agentsd.workers.link import Message
 
 TYPE_CHECKING = False  # as in typing, which a fork would have to copy
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ else:
     )
 
 _CHUNK = 1 << 16
+_LENGTHS = struct.Struct("<II")  # of the order, of the body
 
 
 class Order(_Fields):
@@ -56,7 +58,7 @@ class Order(_Fields):
     def to_bytes(self, body: bytes) -> bytes:
         """For the process that is to run the job, with the *body* that is not for the spawner."""
         head = marshal.dumps([*self])
-        return LENGTHS.pack(len(head), len(body)) + head + body
+        return _LENGTHS.pack(len(head), len(body)) + head + body
 
     @classmethod
     def read(cls, fd: int) -> tuple[Order, bytes] | None:
@@ -64,10 +66,10 @@ class Order(_Fields):
         data = bytearray()
         while more := os.read(fd, _CHUNK):
             data += more
-            if len(data) >= LENGTHS.size:
-                head, body = LENGTHS.unpack_from(data)
-                begin = LENGTHS.size + head
+            if len(data) >= _LENGTHS.size:
+                head, body = _LENGTHS.unpack_from(data)
+                begin = _LENGTHS.size + head
                 if len(data) >= begin + body:
-                    order = cls._make(marshal.loads(data[LENGTHS.size : begin]))  # noqa: S302 - of our own supervisor
+                    order = cls._make(marshal.loads(data[_LENGTHS.size : begin]))  # noqa: S302 - of our own supervisor
                     return order, bytes(memoryview(data)[begin:])
         return None

@@ -90,7 +90,7 @@ class Spawner:
     # -- orders ------------------------------------------------------------------------------------
 
     def _obey(self) -> None:
-        for message, _ in self._link.receive():
+        for message in self._link.receive():
             match message["op"]:
                 case "lead":
                     self._lead(Order.from_message(message), message["pid"], message["at"])
@@ -136,7 +136,7 @@ class Spawner:
 
     def _tell_of(self, standby: Standby) -> None:
         message = {"op": "ready", "pid": standby.pid, "start": standby.start}
-        self._link.post(message, b"", standby.channel_fd)
+        self._link.post(message, standby.channel_fd)
         reach("fork.told")
 
     def _show_standbys(self) -> None:

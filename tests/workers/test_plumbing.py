@@ -93,11 +93,11 @@ def test_a_link_carries_messages_bodies_and_descriptors(pair: tuple[Link, Link])
     before = len(os.listdir("/proc/self/fd"))
     read, write = os.pipe()
     os.write(write, b"hello")
-    one.post({"n": 1}, b"body")
+    one.post({"n": 1, "words": "body"})
     one.post({"n": 2}, fd=read)
 
     assert one.flush()
-    assert [({"n": 1}, b"body"), ({"n": 2}, b"")] == other.receive()
+    assert [{"n": 1, "words": "body"}, {"n": 2}] == other.receive()
     received = other.take_fd()
     assert b"hello" == os.read(received, 10)
     assert not os.get_inheritable(received)
@@ -106,16 +106,34 @@ def test_a_link_carries_messages_bodies_and_descriptors(pair: tuple[Link, Link])
     assert before == len(os.listdir("/proc/self/fd"))
 
 
+def test_what_waits_is_heard_in_one_turn() -> None:
+    """Up to the next descriptor: one who hears a part of it would act before the rest."""
+    one, other = (Link(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    read, write = os.pipe()
+    for number in range(3):
+        one.post({"n": number})
+    one.post({"n": 3}, read)
+    one.post({"n": 4})
+    assert one.flush()
+    packets = [other.socket.recvmsg(1 << 16, 64)[0] for _ in range(3)]  # which keeps what was sent apart
+    sizes = [len(packet) for packet in packets]
+    one.close()
+    other.close()
+    os.close(write)
+
+    assert [3 * sizes[1], sizes[2], sizes[1]] == [sizes[0], sizes[1], sizes[2]]
+
+
 def test_a_full_link_keeps_what_does_not_fit(pair: tuple[Link, Link]) -> None:
     """The rest goes out when there is room; nothing is lost or reordered."""
     one, other = pair
     for number in range(40):
-        one.post({"n": number}, b"x" * 40_000)
+        one.post({"n": number, "words": "x" * 40_000})
     assert not one.flush()
     assert one.has_unsent
     received = list[int]()
     while len(received) < 40:
-        received += [header["n"] for header, _ in other.receive()]
+        received += [message["n"] for message in other.receive()]
         one.flush()
 
     assert list(range(40)) == received
@@ -128,7 +146,7 @@ def test_the_end_of_the_peer_is_noticed(pair: tuple[Link, Link]) -> None:
     one.post({"n": 1})
     one.flush()
     one.close()
-    assert [({"n": 1}, b"")] == other.receive()
+    assert [{"n": 1}] == other.receive()
     assert other.closed
     read, write = os.pipe()
     other.post({"n": 2}, fd=read)

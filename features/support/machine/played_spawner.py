@@ -82,7 +82,7 @@ class PlayedSpawner(SpawnerProcess):
         if not self._bodies.is_alive(self.pid):
             self._die()
             return
-        for message, _ in self._end.receive():
+        for message in self._end.receive():
             self._obey(message)
         self._fork()
         for job in list(self.jobs.values()):
@@ -118,7 +118,7 @@ class PlayedSpawner(SpawnerProcess):
             theirs.setblocking(False)
             pid = self._bodies.start(self._worker_id)
             self._waiting.append(PlayedJob(pid, theirs))
-            self._end.post({"op": "ready", "pid": pid, "start": start_ticks(pid)}, b"", ours.detach())
+            self._end.post({"op": "ready", "pid": pid, "start": start_ticks(pid)}, ours.detach())
 
     def _lead(self, order: Order, pid: int) -> None:
         for job in [job for job in self._waiting if job.pid == pid]:

@@ -20,5 +20,5 @@ def stamp(job: JobContext) -> dict[str, int]:
 
 def sleep(job: JobContext) -> str:
     """Sleep for ``seconds`` without ever looking at the token."""
-    time.sleep(job.payload["seconds"])
+    time.sleep(job.payload["seconds"])  # the work that is measured: it waits for nothing else
     return "slept"
