@@ -56,7 +56,7 @@ SUPERVISOR = (
     ),
     Guard(
         "last words", "a closed row hides a running job for ever",
-        "supervisor/worker.py",
+        "supervisor/lifetime.py",
         "if self.ledger.last_words(tx):",
         "if True:",
         (f"{RACES}::test_who_still_owns_a_job_leaves_its_row_open", MACHINE),
